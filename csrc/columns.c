@@ -210,8 +210,7 @@ void TBL(columns_tendency)(tbl_plan *p, void *buffer, void *out)
 
 typedef struct {
     const tbl_stage *stage;
-    const cplx *source;
-    ptrdiff_t source_columns;
+    const tbl_sources *sources;
     cplx *omega, *history;
 } step_job;
 
@@ -266,20 +265,32 @@ static void update(ptrdiff_t n, real kx, const real *restrict ky, real scale,
 #undef UPDATE
 }
 
+static const cplx *leading(const void *slab, ptrdiff_t columns, ptrdiff_t column, ptrdiff_t offset)
+{
+    return slab && column < columns ? (const cplx *)slab + offset : NULL;
+}
+
 static void step_work(const tbl_plan *p, const void *job_, ptrdiff_t column, cplx *plus,
                       cplx *minus, real *spare)
 {
     const step_job *job = job_;
     const ptrdiff_t kx = p->layout.kx_start + column, offset = column * p->shape.ny;
     cplx *omega = job->omega + offset, *history = job->history + offset;
-    const cplx *source = column < job->source_columns ? job->source + offset : NULL;
+    const cplx *rate = leading(job->sources->rate, job->sources->rate_columns, column, offset);
+    const cplx *impulse =
+        leading(job->sources->impulse, job->sources->impulse_columns, column, offset);
+    const real scale = (real)job->sources->impulse_scale;
     for (int negative = 0; negative < (kx == 0 ? 1 : 2); negative++) {
         segment s = segment_of(p, negative, kx);
         const real *ky = p->ky + s.slab;
         damping(s.count, wavenumber_x(p, column), ky, job->stage, spare);
         update(s.count, wavenumber_x(p, column), ky, tendency_scale(p), job->stage,
-               plus[s.product], minus[s.product], spare, source ? source[s.slab] : NULL,
+               plus[s.product], minus[s.product], spare, rate ? rate[s.slab] : NULL,
                omega[s.slab], history[s.slab]);
+        for (ptrdiff_t j = s.slab; impulse && j < s.slab + s.count; j++) {
+            omega[j][0] += scale * impulse[j][0];
+            omega[j][1] += scale * impulse[j][1];
+        }
     }
     if (kx == 0) {
         mirror(p, omega);
@@ -288,10 +299,10 @@ static void step_work(const tbl_plan *p, const void *job_, ptrdiff_t column, cpl
     velocity_pair(p, omega, column, plus, minus);
 }
 
-void TBL(columns_step)(tbl_plan *p, const tbl_stage *stage, const void *source,
-                       ptrdiff_t source_columns, void *omega, void *history, void *buffer)
+void TBL(columns_step)(tbl_plan *p, const tbl_stage *stage, const tbl_sources *sources, void *omega,
+                       void *history, void *buffer)
 {
-    step_job job = {stage, source, source ? source_columns : 0, omega, history};
+    step_job job = {stage, sources, omega, history};
     sweep(p, 1, 1, step_work, &job, buffer);
 }
 

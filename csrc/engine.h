@@ -68,8 +68,7 @@ static inline ptrdiff_t blocks_of(const tbl_plan *p, ptrdiff_t rank)
 void TBL(transform)(void *fftw_plan, cplx *in, cplx *out);
 
 void TBL(columns_velocity)(tbl_plan *, const void *, void *);
-void TBL(columns_step)(tbl_plan *, const tbl_stage *, const void *, ptrdiff_t, void *, void *,
-                       void *);
+void TBL(columns_step)(tbl_plan *, const tbl_stage *, const tbl_sources *, void *, void *, void *);
 void TBL(columns_tendency)(tbl_plan *, void *, void *);
 void TBL(columns_synthesize)(tbl_plan *, const void *, const void *, void *);
 void TBL(columns_analyze)(tbl_plan *, void *, void *, void *);

@@ -58,6 +58,15 @@ typedef struct {
     int order;
 } tbl_stage;
 
+/* What drives the flow besides itself, on the first columns of this rank only (NULL: nothing).
+ * `rate` [1/time^2] is added to N; `impulse` [time^(-3/2)], times sqrt(dt) = `impulse_scale`, to
+ * omega_hat itself once the stage is done, which is how white noise enters.                       */
+typedef struct {
+    const void *rate, *impulse;
+    ptrdiff_t rate_columns, impulse_columns;
+    double impulse_scale;
+} tbl_sources;
+
 typedef struct tbl_plan tbl_plan;
 
 typedef struct {
@@ -73,10 +82,9 @@ typedef struct {
 
     /* buffer <- z along y, from omega_hat                                                         */
     void (*columns_velocity)(tbl_plan *plan, const void *omega, void *buffer);
-    /* buffer holds z^2 after the row pass: one stage of the scheme; buffer <- z of the new omega.
-     * `source`, on the first `source_columns` columns, is added to N.                             */
-    void (*columns_step)(tbl_plan *plan, const tbl_stage *stage, const void *source,
-                         ptrdiff_t source_columns, void *omega, void *history, void *buffer);
+    /* buffer holds z^2 after the row pass: one stage of the scheme; buffer <- z of the new omega  */
+    void (*columns_step)(tbl_plan *plan, const tbl_stage *stage, const tbl_sources *sources,
+                         void *omega, void *history, void *buffer);
     /* N_hat <- from z^2 in buffer                                                                 */
     void (*columns_tendency)(tbl_plan *plan, void *buffer, void *tendency);
     /* buffer <- a + i b along y, from the spectra of two real fields (b may be NULL: zero)        */

@@ -25,6 +25,11 @@ cdef extern from "tbl.h" nogil:
     ctypedef struct tbl_stage:
         double dt, g, s, h, a, b, viscosity, drag, beta
         int order
+    ctypedef struct tbl_sources:
+        const void *rate
+        const void *impulse
+        ptrdiff_t rate_columns, impulse_columns
+        double impulse_scale
     ctypedef struct tbl_plan:
         pass
     ctypedef struct tbl_engine:
@@ -33,8 +38,8 @@ cdef extern from "tbl.h" nogil:
         const tbl_layout *(*layout)(const tbl_plan *) noexcept nogil
         const char *(*wisdom)(const tbl_plan *) noexcept nogil
         void (*columns_velocity)(tbl_plan *, const void *, void *) noexcept nogil
-        void (*columns_step)(tbl_plan *, const tbl_stage *, const void *, ptrdiff_t, void *,
-                             void *, void *) noexcept nogil
+        void (*columns_step)(tbl_plan *, const tbl_stage *, const tbl_sources *, void *, void *,
+                             void *) noexcept nogil
         void (*columns_tendency)(tbl_plan *, void *, void *) noexcept nogil
         void (*columns_synthesize)(tbl_plan *, const void *, const void *, void *) noexcept nogil
         void (*columns_analyze)(tbl_plan *, void *, void *, void *) noexcept nogil
@@ -219,23 +224,29 @@ cdef class Plan:
         with nogil:
             self.engine.columns_velocity(self.plan, w, b)
 
-    def columns_step(self, stage, operator, omega, history, buffer, *, double dt, source=None,
-                     Py_ssize_t source_columns=0):
+    def columns_step(self, stage, operator, omega, history, buffer, *, double dt, rate=None,
+                     Py_ssize_t rate_columns=0, impulse=None, Py_ssize_t impulse_columns=0,
+                     double impulse_scale=0.0):
         """Advance ``omega`` by one stage ``(g, s, h, a, b)``; the buffer then holds the new z.
 
-        ``operator`` is ``(viscosity, order, drag, beta)``; ``source`` counts on its first
-        ``source_columns`` columns.
+        ``operator`` is ``(viscosity, order, drag, beta)``. The slab ``rate`` is added to N on its
+        first ``rate_columns`` columns; ``impulse_scale * impulse`` to ``omega`` after the stage.
         """
         cdef tbl_stage row
+        cdef tbl_sources sources
         cdef void *w = self.slab(omega, True)
         cdef void *h = self.slab(history, True)
-        cdef void *q = self.slab(source, False)
         cdef void *b = self.columns(buffer)
+        sources.rate = self.slab(rate, False)
+        sources.rate_columns = rate_columns
+        sources.impulse = self.slab(impulse, False)
+        sources.impulse_columns = impulse_columns
+        sources.impulse_scale = impulse_scale
         row.dt = dt
         row.g, row.s, row.h, row.a, row.b = stage
         row.viscosity, row.order, row.drag, row.beta = operator
         with nogil:
-            self.engine.columns_step(self.plan, &row, q, source_columns, w, h, b)
+            self.engine.columns_step(self.plan, &row, &sources, w, h, b)
 
     def columns_tendency(self, buffer, tendency):
         """Read ``N_hat`` from a buffer that holds the square of z."""

@@ -1,0 +1,50 @@
+"""Two-dimensional turbulence, its sub-grid closures, and how they transfer between flows."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import checkpoint, diagnostics, errors, forcing, initial
+    from .checkpoint import Checkpoint
+    from .flow import Flow
+    from .grid import Grid
+    from .output import Output
+    from .solver import Solver
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Checkpoint",
+    "Flow",
+    "Grid",
+    "Output",
+    "Solver",
+    "checkpoint",
+    "diagnostics",
+    "errors",
+    "forcing",
+    "initial",
+]
+
+#: Where each public name lives. They are imported when first used: `import pytbl` alone loads no
+#: h5py, mpi4py, torch or matplotlib.
+_HOMES = {
+    "Checkpoint": "checkpoint",
+    "Flow": "flow",
+    "Grid": "grid",
+    "Output": "output",
+    "Solver": "solver",
+}
+_MODULES = ("checkpoint", "diagnostics", "errors", "forcing", "initial")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
