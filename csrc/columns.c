@@ -35,6 +35,7 @@ typedef void pair_work(const tbl_plan *p, const void *job, ptrdiff_t column, cpl
 
 /* lines[c] is column c of +kx for c < BLOCK, and of -kx after that.  The -kx half of a tile is
  * stored with kx falling, the order in which the row pass wants it.                               */
+TBL_CLONES
 static void load_tile(const tbl_plan *p, const cplx *buffer, ptrdiff_t block, cplx *restrict lines)
 {
     for (ptrdiff_t r = 0; r < p->shape.size; r++) {
@@ -47,6 +48,7 @@ static void load_tile(const tbl_plan *p, const cplx *buffer, ptrdiff_t block, cp
     }
 }
 
+TBL_CLONES
 static void store_tile(const tbl_plan *p, const cplx *restrict lines, ptrdiff_t block, cplx *buffer)
 {
     for (ptrdiff_t r = 0; r < p->shape.size; r++) {

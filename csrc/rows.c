@@ -21,6 +21,7 @@ static inline void copy(cplx *to, const cplx *from, ptrdiff_t n)
         memcpy(to, from, (size_t)n * sizeof(cplx));
 }
 
+TBL_CLONES
 static void gather(const tbl_plan *p, const cplx *buffer, ptrdiff_t y, ptrdiff_t rows, cplx *lines)
 {
     const ptrdiff_t px = p->shape.px, tile = p->tile[p->shape.rank], kept = p->shape.kx_max;
@@ -38,6 +39,7 @@ static void gather(const tbl_plan *p, const cplx *buffer, ptrdiff_t y, ptrdiff_t
         memset(lines + i * p->line_x + kept + 1, 0, (size_t)(px - 2 * kept - 1) * sizeof(cplx));
 }
 
+TBL_CLONES
 static void scatter(const tbl_plan *p, cplx *lines, ptrdiff_t y, ptrdiff_t rows, cplx *buffer)
 {
     const ptrdiff_t px = p->shape.px, tile = p->tile[p->shape.rank];
