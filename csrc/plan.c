@@ -2,6 +2,7 @@
 #include "engine.h"
 #include <fftw3.h>
 #include <stdlib.h>
+#include <time.h>
 
 #ifdef TBL_F32
 #define FFTW(name) fftwf_##name
@@ -71,28 +72,84 @@ static int cut(tbl_plan *p)
     return TBL_OK;
 }
 
-static void *plan_line(ptrdiff_t n, int sign, int measure, cplx *in, cplx *out)
+static void *plan_line(ptrdiff_t n, int sign, unsigned rigor, cplx *in, cplx *out)
 {
-    unsigned rigor = measure ? FFTW_MEASURE : FFTW_ESTIMATE;
     return FFTW(plan_dft_1d)((int)n, (FFTW(complex) *)in, (FFTW(complex) *)out, sign,
                              rigor | FFTW_DESTROY_INPUT);
 }
 
+/* Shortest of many times of one line [s].                                                         */
+static double time_line(void *plan, cplx *in, cplx *out)
+{
+    double best = 1e30;
+    for (int i = 0; i < 100; i++) {
+        struct timespec start, stop;
+        timespec_get(&start, TIME_UTC);
+        for (int repeat = 0; repeat < 4; repeat++)
+            TBL(transform)(plan, in, out);
+        timespec_get(&stop, TIME_UTC);
+        double t = (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
+        if (t < best)
+            best = t;
+    }
+    return best;
+}
+
+/* Wisdom of the fastest of a few measured plans: one measurement on a busy machine can be off by
+ * half, and wisdom would make that last.                                                          */
+static char *fastest(ptrdiff_t n, int sign, cplx *in, cplx *out)
+{
+    char *wisdom = NULL;
+    double best = 1e30;
+    for (int trial = 0; trial < 4; trial++) {
+        FFTW(forget_wisdom)();
+        void *plan = plan_line(n, sign, FFTW_MEASURE, in, out);
+        if (!plan)
+            break;
+        double t = time_line(plan, in, out);
+        if (t < best) {
+            best = t;
+            free(wisdom);
+            wisdom = FFTW(export_wisdom_to_string)();
+        }
+        FFTW(destroy_plan)(plan);
+    }
+    return wisdom;
+}
+
 static int plan_lines(tbl_plan *p, int measure, const char *wisdom)
 {
-    const tbl_shape *s = &p->shape;
+    const struct {
+        ptrdiff_t n;
+        int sign;
+        void **plan;
+    } lines[] = {
+        {p->shape.px, FFTW_FORWARD, &p->along_x[FORWARD]},
+        {p->shape.px, FFTW_BACKWARD, &p->along_x[BACKWARD]},
+        {p->shape.py, FFTW_FORWARD, &p->along_y[FORWARD]},
+        {p->shape.py, FFTW_BACKWARD, &p->along_y[BACKWARD]},
+    };
+    enum { LINES = sizeof lines / sizeof *lines };
     cplx *in = p->scratch, *out = p->scratch + (p->line_x > p->line_y ? p->line_x : p->line_y);
+    char *learned[LINES] = {NULL};
+
+    for (int i = 0; measure && !wisdom && i < LINES; i++)
+        learned[i] = fastest(lines[i].n, lines[i].sign, in, out);
     FFTW(forget_wisdom)();
     if (wisdom)
         FFTW(import_wisdom_from_string)(wisdom); /* wisdom of another machine is ignored */
-    p->along_x[FORWARD] = plan_line(s->px, FFTW_FORWARD, measure, in, out);
-    p->along_x[BACKWARD] = plan_line(s->px, FFTW_BACKWARD, measure, in, out);
-    p->along_y[FORWARD] = plan_line(s->py, FFTW_FORWARD, measure, in, out);
-    p->along_y[BACKWARD] = plan_line(s->py, FFTW_BACKWARD, measure, in, out);
-    p->wisdom = FFTW(export_wisdom_to_string)();
-    for (int d = FORWARD; d <= BACKWARD; d++)
-        if (!p->along_x[d] || !p->along_y[d])
+    for (int i = 0; i < LINES; i++) {
+        if (learned[i])
+            FFTW(import_wisdom_from_string)(learned[i]);
+        free(learned[i]);
+    }
+    for (int i = 0; i < LINES; i++) {
+        *lines[i].plan =
+            plan_line(lines[i].n, lines[i].sign, measure ? FFTW_MEASURE : FFTW_ESTIMATE, in, out);
+        if (!*lines[i].plan)
             return TBL_NO_PLAN;
+    }
+    p->wisdom = FFTW(export_wisdom_to_string)();
     return p->wisdom ? TBL_OK : TBL_NO_MEMORY;
 }
 
