@@ -163,7 +163,7 @@ class Grid:
 
     # -------------------------------------------------------------------------------- planning ---
 
-    def _plan(self, points: tuple[int, int], text: str | None) -> Plan:
+    def _plan(self, points: tuple[int, int], text: str | None, measure: bool) -> Plan:
         return Plan(
             points,
             (self.kx_max, self.ky_max),
@@ -173,7 +173,7 @@ class Grid:
             rank=self.exchange.rank,
             threads=self.threads,
             single=self.dtype == np.float32,
-            measure=not self.reproducible,
+            measure=measure,
             wisdom=text,
         )
 
@@ -181,24 +181,26 @@ class Grid:
         """Rank 0 plans, from the user's cache or by measuring; the others repeat its plans."""
         plan = None
         text: str | None = None
+        measure = not self.reproducible
         if self.exchange.rank == 0:
-            known = None if self.reproducible else wisdom.recall(points, self.dtype.name)
-            plan = self._plan(points, known)
+            known = wisdom.recall(points, self.dtype.name) if measure else None
+            plan = self._plan(points, known, measure)
             text = plan.wisdom
-            if not self.reproducible and text != known:
+            if measure and text != known:
                 wisdom.keep(points, self.dtype.name, text)
         text = self.exchange.bcast(text)
-        return Workspace(plan or self._plan(points, text), self.exchange, self.complex_dtype)
+        plan = plan or self._plan(points, text, measure)
+        return Workspace(plan, self.exchange, self.complex_dtype)
 
     @property
     def wisdom(self) -> str:
         """FFTW wisdom of the transforms that a time step uses."""
         return self.products.plan.wisdom
 
-    def plan_from(self, text: str) -> None:
+    def plan_from(self, text: str, *, measured: bool) -> None:
         """Plan the transforms of a time step again from wisdom, as after a restart."""
         if text != self.wisdom:
-            self.products.plan = self._plan(self.product_points, text)
+            self.products.plan = self._plan(self.product_points, text, measured)
             self.products.claim()
 
     # ----------------------------------------------------------------------------- wavenumbers ---

@@ -109,7 +109,7 @@ class Solver:
         self._dt_previous: float | None = None
         self._operator = (flow.viscosity, int(flow.viscosity_order), flow.drag, flow.beta)
         self._maxima: Array | None = None  # of abs(u) and abs(v), over all ranks
-        self._stamp = 0  # of the buffer when it last held the velocity of this state
+        self._stamp = -1  # of the buffer when it last held the velocity of this state
 
     def __repr__(self) -> str:
         step = f"dt={self.dt:.3g}" if self.cfl_target is None else f"cfl={self.cfl_target}"
@@ -167,7 +167,7 @@ class Solver:
 
     def _forget(self) -> None:
         self._maxima = None
-        self._stamp = 0
+        self._stamp = -1
 
     def state(self) -> dict[str, Any]:
         """All that a restart needs; arrays are this rank's slabs, not copies."""
@@ -180,6 +180,7 @@ class Solver:
             "dt_previous": self._dt_previous,
             "scheme": self.scheme,
             "wisdom": self.grid.wisdom,
+            "wisdom_measured": not self.grid.reproducible,
             "forcing": self.forcing.state() if hasattr(self.forcing, "state") else {},
         }
 
@@ -203,7 +204,7 @@ class Solver:
             self.dt = float(state["dt"])
         if hasattr(self.forcing, "restore"):
             self.forcing.restore(state["forcing"])
-        self.grid.plan_from(state["wisdom"])
+        self.grid.plan_from(state["wisdom"], measured=state["wisdom_measured"])
         self._forget()
 
     # ---------------------------------------------------------------------------------- fields ---

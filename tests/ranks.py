@@ -54,7 +54,7 @@ def run_on_ranks(nodeid: str, nprocs: tuple[int, ...]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             done = mpirun(
                 ranks,
-                *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", nodeid),
+                *("-m", "pytest", "-x", "-q", "--color=no", "-p", "no:cacheprovider", nodeid),
                 **{UNDER_MPI: folder},
             )
         said = f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
