@@ -1,0 +1,206 @@
+"""Outputs: what xarray sees, appending, cutting back, damage, parallel writing."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from tolerances import ROUNDING
+
+from pytbl import Flow, Grid, Output, Solver, diagnostics, initial
+from pytbl.errors import InputError
+from pytbl.forcing import Deterministic
+
+
+def make(comm=None, nx=48, ny=36, dtype=np.float64, **flow):
+    grid = Grid(nx, ny, ly=3 * np.pi, comm=comm, dtype=dtype, reproducible=True)
+    flow = Flow(**(dict(viscosity=1e-3, drag=0.1) | flow))
+    return Solver(grid, flow, dt=1e-3, forcing=Deterministic(mx=2))
+
+
+def started(comm=None, **arguments):
+    sim = make(comm, **arguments)
+    sim.set_vorticity(initial.random_spectrum(sim.grid, k_peak=5, rng=1))
+    return sim
+
+
+def read(path):
+    with xarray.open_dataset(path, engine="h5netcdf") as data:
+        return data.load()
+
+
+def test_xarray_sees_labelled_axes_and_units(tmp_path):
+    sim = started()
+    sim.run(until=0.02, outputs=[Output(tmp_path / "run.h5", every=0.01, fields=["omega", "psi"])])
+    data = read(tmp_path / "run.h5")
+    assert data.omega.dims == data.psi.dims == ("time", "y", "x")
+    assert data.energy_spectrum.dims == ("time", "k")
+    np.testing.assert_allclose(data.time, [0, 0.01, 0.02], atol=1e-12)
+    np.testing.assert_allclose(data.x, sim.grid.x)
+    np.testing.assert_allclose(data.y, sim.grid.y)
+    np.testing.assert_allclose(data.omega[-1], sim.omega, atol=ROUNDING * 100)
+    for name in [*data.data_vars, *data.coords]:
+        assert data[name].attrs["units"], name
+        assert data[name].attrs["long_name"], name
+    for scalar in diagnostics.SCALARS:
+        assert data[scalar.name].dims == ("time",)
+    assert data.energy[-1] == pytest.approx(diagnostics.energy(sim.grid, sim.omega_hat))
+    np.testing.assert_allclose(data.energy_spectrum.sum("k"), data.energy, rtol=1e-12)
+    assert data.attrs["Conventions"] == "CF-1.11"
+    assert (data.attrs["viscosity"], data.attrs["nx"]) == (1e-3, 48)
+    assert data.attrs["forcing"] == "Deterministic(mx=2, ny=0)"
+
+
+def test_records_come_at_the_first_step_that_reaches_a_multiple(tmp_path):
+    sim = started()
+    sim.run(until=0.0205, outputs=[Output(tmp_path / "run.h5", every=0.0045)])
+    np.testing.assert_allclose(read(tmp_path / "run.h5").time, [0, 0.005, 0.009, 0.014, 0.018],
+                               atol=1e-12)
+
+
+def test_a_continued_run_appends_and_drops_what_lies_beyond(tmp_path):
+    path = tmp_path / "run.h5"
+    whole, first = started(), started()
+    whole.run(until=0.05, outputs=[Output(tmp_path / "whole.h5", every=0.01)])
+    first.run(until=0.023, outputs=[])
+    state = {k: np.copy(v) if isinstance(v, np.ndarray) else v for k, v in first.state().items()}
+    lost = started()
+    lost.run(until=0.04, outputs=[Output(path, every=0.01)])  # went on, and was killed
+    second = make()
+    second.restore(state)
+    second.run(until=0.05, outputs=[Output(path, every=0.01)])
+    xarray.testing.assert_identical(
+        read(path).drop_attrs(), read(tmp_path / "whole.h5").drop_attrs()
+    )
+
+
+def test_an_earlier_file_is_not_lost(tmp_path):
+    path = tmp_path / "run.h5"
+    started().run(until=0.002, outputs=[Output(path, every=0.001)])
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="exists: name another file"):
+        started().run(until=0.002, outputs=[Output(path, every=0.001)])
+    other = started(viscosity=2e-3)
+    other.step()
+    with pytest.raises(InputError, match=r"another run.* viscosity 0.001 in the file and 0.002"):
+        other.run(until=0.002, outputs=[Output(path, every=0.001)])
+    more = started()
+    more.step()
+    with pytest.raises(InputError, match="it has no variable psi"):
+        more.run(until=0.002, outputs=[Output(path, every=0.001, fields=["psi"])])
+    assert path.read_bytes() == before
+    started().run(until=0.001, outputs=[Output(path, every=0.001, overwrite=True)])
+    assert len(read(path).time) == 2
+
+
+def test_bad_parameters(tmp_path):
+    with pytest.raises(InputError, match="fields must be among omega, psi, u, v, got 'vorticity'"):
+        Output("run.h5", every=1, fields=["vorticity"])
+    with pytest.raises(InputError, match="every must be a finite number > 0, got 0"):
+        Output("run.h5", every=0)
+    with pytest.raises(InputError, match="run.h5 cannot be written: No such file or directory"):
+        Output(tmp_path / "nowhere" / "run.h5", every=1).open(started())
+    (tmp_path / "text.h5").write_text("not HDF5")
+    sim = started()
+    sim.step()
+    with pytest.raises(InputError, match="text.h5 cannot be written: .*file signature not found"):
+        Output(tmp_path / "text.h5", every=1).open(sim)
+    assert (tmp_path / "text.h5").read_text() == "not HDF5"
+
+
+def test_single_precision(tmp_path):
+    sim = started(dtype=np.float32)
+    sim.run(until=0.001, outputs=[Output(tmp_path / "run.h5", every=0.001)])
+    assert read(tmp_path / "run.h5").omega.dtype == np.float32
+    sim = started()
+    sim.run(until=0.001, outputs=[Output(tmp_path / "half.h5", every=0.001, dtype="f4")])
+    assert read(tmp_path / "half.h5").omega.dtype == np.float32
+
+
+@pytest.mark.mpi(nprocs=(2, 3))
+def test_the_same_file_on_any_number_of_ranks(comm, shared_tmp):
+    """Collective where this h5py has MPI, through rank 0 where it has not."""
+    together = started(comm)
+    together.run(until=0.02, outputs=[Output(shared_tmp / "together.h5", every=0.01)])
+    if comm.rank == 0:
+        started().run(until=0.02, outputs=[Output(shared_tmp / "alone.h5", every=0.01)])
+        one, many = read(shared_tmp / "alone.h5"), read(shared_tmp / "together.h5")
+        assert np.array_equal(one.omega, many.omega)
+        xarray.testing.assert_allclose(one, many, rtol=1e-12)
+    comm.Barrier()
+
+
+@pytest.mark.mpi(nprocs=(5,))
+def test_empty_slabs(comm, shared_tmp):
+    """Five ranks share eight rows and three columns."""
+    sim = started(comm, nx=8, ny=8)
+    assert sim.grid.exchange.min(sim.grid.nkx_local) == 0
+    sim.run(until=0.002, outputs=[Output(shared_tmp / "run.h5", every=0.001)])
+    if comm.rank == 0:
+        alone = started(nx=8, ny=8)
+        alone.run(until=0.002)
+        np.testing.assert_array_equal(read(shared_tmp / "run.h5").omega[-1], alone.omega)
+    comm.Barrier()
+
+
+@pytest.mark.mpi(nprocs=(3,))
+def test_errors_reach_all_ranks(comm, shared_tmp):
+    with pytest.raises(InputError, match="cannot be written: No such file"):
+        Output(shared_tmp / "nowhere" / "run.h5", every=1).open(started(comm))
+
+
+@pytest.mark.mpi(nprocs=(2,))
+def test_collective_writing(comm, shared_tmp):
+    if not h5py.get_config().mpi:
+        pytest.skip("this h5py is built without MPI")
+    from pytbl.hdf5 import collective
+
+    assert collective(started(comm).grid.exchange)
+
+
+RUN = """
+    import os, resource, sys, threading
+    sys.path[:0] = {path!r}
+    from test_output import *
+    sim = started(nx=128, ny=128)
+    output = Output({file!r}, every=1e-3)
+    output.open(sim)
+    while True:
+        output.write(sim)
+        sim.step()
+        print(sim.steps, flush=True)
+        {then}
+"""
+
+
+def script(file, then="pass"):
+    return textwrap.dedent(RUN).format(path=[p for p in sys.path if p], file=str(file), then=then)
+
+
+def test_a_full_disk_leaves_the_earlier_records(tmp_path):
+    limit = "sim.steps == 3 and resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script(tmp_path / "run.h5", limit)],
+        capture_output=True, text=True, check=False,
+    )
+    assert "run.h5: a record cannot be written: File too large" in done.stderr
+    data = read(tmp_path / "run.h5")
+    assert len(data.time) >= 3
+    assert np.isfinite(data.omega).all()
+    assert (np.abs(data.omega).max(("x", "y")) > 0).all()
+
+
+def test_a_kill_leaves_the_earlier_records(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", script(tmp_path / "run.h5")], stdout=subprocess.PIPE, text=True
+    ) as run:
+        for line in run.stdout:
+            if int(line) == 5:
+                break
+        os.kill(run.pid, signal.SIGKILL)
+    assert len(read(tmp_path / "run.h5").time) >= 5
