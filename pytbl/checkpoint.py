@@ -51,19 +51,25 @@ class Checkpoint:
         Interval of simulated time [time].
     keep : int
         How many of the latest checkpoints stay.
+    overwrite : bool
+        Let a run that starts afresh remove the checkpoints of an earlier one.
 
     Raises
     ------
     InputError
-        A parameter cannot be used; or, on opening, the folder cannot be written.
+        A parameter cannot be used; or, on opening, the folder cannot be written, or holds the
+        checkpoints of an earlier run and this one starts afresh.
     """
 
     #: `Solver.run` writes it when a signal ends the run.
     saves_state = True
 
-    def __init__(self, folder: str | Path, *, every: float, keep: int = 2) -> None:
+    def __init__(
+        self, folder: str | Path, *, every: float, keep: int = 2, overwrite: bool = False
+    ) -> None:
         if keep < 1:
             raise InputError(f"keep must be >= 1, got {keep}")
+        self.overwrite = overwrite
         self.folder, self.keep = Path(folder), int(keep)
         self._schedule = Schedule(every)
 
@@ -76,10 +82,10 @@ class Checkpoint:
 
     def open(self, sim: Solver) -> None:
         """Make the folder; the state at this moment needs no checkpoint."""
-        on_root(sim.grid.exchange, self._prepare)
+        on_root(sim.grid.exchange, lambda: self._prepare(sim.steps))
         self._schedule.done(sim.t)
 
-    def _prepare(self) -> None:
+    def _prepare(self, steps: int) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe = self.folder / f".probe{_PARTIAL}"
@@ -87,6 +93,20 @@ class Checkpoint:
             probe.unlink()
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written: {one_line(error)}") from None
+        if steps:
+            # what lies ahead is damaged, or of a course that was left: it must not be resumed
+            for path in _found(self.folder):
+                if _steps(path) > steps:
+                    path.rename(path.with_name(path.name + ".left"))
+            return
+        earlier = _found(self.folder)
+        if earlier and not self.overwrite:
+            raise InputError(
+                f"{self.folder} holds {earlier[0].name} of an earlier run: name another folder, "
+                f"resume that run, or allow it to be overwritten"
+            )
+        for path in earlier:
+            path.unlink()
 
     def write(self, sim: Solver) -> None:
         """Save, then remove what is older than the latest `keep`; collective over ranks.
@@ -97,13 +117,11 @@ class Checkpoint:
             On all ranks: the state cannot be saved. Earlier checkpoints stay.
         """
         save(self.folder / f"ckpt-{sim.steps:09d}.h5", sim)
-        on_root(sim.grid.exchange, lambda: self._prune(sim.steps))
+        on_root(sim.grid.exchange, self._prune)
         self._schedule.done(sim.t)
 
-    def _prune(self, steps: int) -> None:
-        """Of the checkpoints up to this step; later ones are of a run that was left."""
-        kept = [path for path in _found(self.folder) if _steps(path) <= steps]
-        for path in kept[self.keep :]:
+    def _prune(self) -> None:
+        for path in _found(self.folder)[self.keep :]:
             path.unlink()
         for partial in self.folder.glob(f"*{_PARTIAL}"):
             partial.unlink()

@@ -21,3 +21,7 @@ class BlowUp(PytblError, ArithmeticError):
 
 class Interrupted(PytblError):
     """The run was asked to stop by a signal, and has written its checkpoints."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number  #: of the signal

@@ -9,10 +9,10 @@ from typing import Any
 
 
 class StopRequest:
-    """While in force, the first SIGTERM or SIGINT sets `requested`; a second one acts as before."""
+    """While in force, the first SIGTERM or SIGINT is kept as `number`; a second acts as before."""
 
     def __init__(self) -> None:
-        self.requested = False
+        self.number = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -22,7 +22,7 @@ class StopRequest:
         return self
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.number = number
         self._restore()
 
     def _restore(self) -> None:

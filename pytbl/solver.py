@@ -50,7 +50,8 @@ class Solver:
     dt : float, optional
         Length of a step [time]; with `cfl`, the longest one allowed.
     cfl : float, optional
-        Adapt each step to this CFL number, ``dt (max abs(u) / dx + max abs(v) / dy)``.
+        Adapt each step to this CFL number, ``dt (max abs(u) / dx + max abs(v) / dy)``; at most the
+        scheme's stability limit (with the 2/3 rule 0.24 for "ab2cn", 0.83 and 1.6 for the others).
     scheme : {"ab2cn", "rk3cn", "rk4cn"}
         See `pytbl.schemes`. "ab2cn" is that of Subel et al. (2023).
     forcing : Forcing, optional
@@ -93,6 +94,16 @@ class Solver:
                 raise InputError(f"{name} must be a finite number > 0, got {value}")
         if scheme not in SCHEMES:
             raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+        # the fastest kept mode turns at CFL * (k dx) per step
+        largest_cfl = SCHEMES[scheme].reach / (
+            2 * math.pi * max(grid.kx_max / grid.nx, grid.ky_max / grid.ny)
+        )
+        if cfl is not None and cfl > largest_cfl:
+            raise InputError(
+                f"cfl must be at most {largest_cfl:.2f}, the stability limit of {scheme} on this "
+                f"grid, got {cfl}"
+            )
+        self._hopeless_cfl = 4 * largest_cfl
         self.grid, self.flow, self.forcing, self.closure = grid, flow, forcing, closure
         self.scheme = scheme
         self.cfl_target = cfl
@@ -295,11 +306,11 @@ class Solver:
                 raise InputError("the flow is at rest: give dt, the longest step, beside cfl")
             dt = self.cfl_target / rate if rate > 0 else math.inf
             self.dt = dt if longest is None else min(dt, longest)
-        limit = SCHEMES[self.scheme].cfl_limit
-        if not self.dt * rate <= limit:
+        if not self.dt * rate <= self._hopeless_cfl:
             raise BlowUp(
                 f"the flow blew up at step {self.steps}, t = {self.t:.6g}: CFL number "
-                f"{self.dt * rate:.3g}, expected at most {limit:g} (dt = {self.dt:.3g})"
+                f"{self.dt * rate:.3g}, expected at most {self._hopeless_cfl / 4:.2g} "
+                f"(dt = {self.dt:.3g})"
             )
 
     def _finite(self) -> bool:
@@ -346,8 +357,9 @@ class Solver:
                 if self.steps % CHECK_EVERY == 0:
                     if progress is not None:
                         progress(self, until)
-                    if self.grid.exchange.any(stop.requested):
-                        self._stop(outputs)
+                    number = int(self.grid.exchange.max(float(stop.number)))
+                    if number:
+                        self._stop(outputs, number)
             if progress is not None:
                 progress(self, until)
 
@@ -358,13 +370,13 @@ class Solver:
         for output in due:
             output.write(self)
 
-    def _stop(self, outputs: list[Writer]) -> None:
+    def _stop(self, outputs: list[Writer], number: int) -> None:
         keepers = [output for output in outputs if getattr(output, "saves_state", False)]
         for keeper in keepers:
             keeper.write(self)
         saved = f"state saved in {keepers[0]!r}" if keepers else "no checkpoint was asked for"
         raise Interrupted(
-            f"stopped by a signal at step {self.steps}, t = {self.t:.6g}; {saved}"
+            f"stopped by signal {number} at step {self.steps}, t = {self.t:.6g}; {saved}", number
         )
 
 

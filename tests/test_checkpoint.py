@@ -19,7 +19,7 @@ from pytbl.forcing import Deterministic, Ring
 
 
 def make(comm=None, nx=48, ny=36, **arguments):
-    options = dict(cfl=0.4, scheme="ab2cn") | arguments
+    options = dict(cfl=0.2, scheme="ab2cn") | arguments
     grid = Grid(nx, ny, comm=comm, reproducible=True)
     forcing = Deterministic(mx=2) + Ring(k=6, energy_rate=0.1, rng=5)
     return Solver(grid, Flow(viscosity=1e-3, drag=0.1, beta=1.0), forcing=forcing, **options)
@@ -191,6 +191,19 @@ def test_another_run_is_refused_and_the_state_left_alone(tmp_path):
     assert np.array_equal(other.omega_hat, before)
     with pytest.raises(CheckpointError, match="scheme ab2cn in the file and rk3cn in the run"):
         checkpoint.load(tmp_path / "state.h5", started(scheme="rk3cn"))
+
+
+def test_checkpoints_of_another_course_are_neither_lost_nor_resumed(tmp_path):
+    two_checkpoints(tmp_path)
+    with pytest.raises(InputError, match=r"holds ckpt-000000004.h5 of an earlier run"):
+        Checkpoint(tmp_path, every=1).open(started())
+    back = make()
+    checkpoint.load(tmp_path / "ckpt-000000002.h5", back)
+    Checkpoint(tmp_path, every=1).open(back)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["ckpt-000000002.h5", "ckpt-000000004.h5.left"]
+    Checkpoint(tmp_path, every=1, overwrite=True).open(started())
+    assert [path.name for path in tmp_path.iterdir()] == ["ckpt-000000004.h5.left"]
 
 
 def test_bad_parameters(tmp_path):

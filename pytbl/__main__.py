@@ -1,0 +1,5 @@
+"""``python -m pytbl`` is the command ``pytbl``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,243 @@
+"""The command ``pytbl``: the library's verbs on case files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import __version__
+from .errors import CheckpointError, InputError, Interrupted, PytblError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from .case import Case
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Two-dimensional turbulence and its sub-grid closures.",
+)
+
+#: Set by launchers of parallel programs to the number of processes.
+_LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
+
+#: Options of every command that runs a case.
+Until = Annotated[float | None, typer.Option(help="Stop at this time instead of the case's.")]
+Out = Annotated[Path, typer.Option(help="Folder of the outputs.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue from the latest checkpoint, if there is one.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")
+]
+Threads = Annotated[int | None, typer.Option(help="OpenMP threads of each rank.")]
+Picture = Annotated[bool, typer.Option(help="Draw a figure of the output at the end.")]
+
+
+def world() -> MPI.Intracomm | None:
+    """The communicator of all ranks, if a launcher has started more than one."""
+    if not any(int(os.environ.get(name, "1")) > 1 for name in _LAUNCHERS):
+        return None
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+def run_case(
+    case: Case,
+    *,
+    until: float | None = None,
+    out: Path = Path(),
+    resume: bool = False,
+    overwrite: bool = False,
+    threads: int | None = None,
+    picture: bool = True,
+) -> None:
+    """Run a case to its end, and draw it; collective over all ranks that were launched.
+
+    Parameters
+    ----------
+    case : Case
+    until : float, optional
+        Stop at this time instead of the case's [time].
+    out : Path
+        Folder of the outputs.
+    resume : bool
+        Continue from the latest checkpoint, if there is one.
+    overwrite : bool
+        Replace what an earlier run left in the folder.
+    threads : int, optional
+        OpenMP threads of each rank, instead of the case's.
+    picture : bool
+        Draw a figure beside the output file.
+
+    Raises
+    ------
+    PytblError
+        On all ranks; see `pytbl.errors`.
+    """
+    from . import checkpoint
+    from .hdf5 import on_root
+    from .progress import Progress
+
+    if threads is not None:
+        case = case.model_copy(update={"grid": case.grid.model_copy(update={"threads": threads})})
+    found = resume and case.checkpoint is not None and _has_checkpoint(out / case.checkpoint.folder)
+    sim, outputs = case.build(world(), folder=out, overwrite=overwrite, start=not found)
+    if found and case.checkpoint is not None:
+        used = checkpoint.load(out / case.checkpoint.folder, sim)
+        _say(sim.grid.exchange.rank, f"continuing from {used}, t = {sim.t:.6g}")
+    elif resume:
+        _say(sim.grid.exchange.rank, "there is no checkpoint to continue from: starting afresh")
+    on_root(sim.grid.exchange, lambda: _make_folder(out))
+    with Progress() as progress:
+        sim.run(until=case.time.until if until is None else until, outputs=outputs,
+                progress=progress)
+    if picture and case.output is not None and "omega" in case.output.fields:
+        output = out / case.output.file
+        on_root(sim.grid.exchange, lambda: _draw(output, case.title))
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.glob("ckpt-*.h5"))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+
+
+def _draw(output: Path, title: str) -> None:
+    try:
+        from .report import figure
+
+        _say(0, f"wrote {output} and {figure(output, output.with_suffix('.png'), title=title)}")
+    except ImportError:
+        _say(0, f"wrote {output}; for a picture, install pytbl[plot]")
+
+
+def _say(rank: int, message: str) -> None:
+    if rank == 0:
+        print(message, file=sys.stderr, flush=True)
+
+
+# ------------------------------------------------------------------------------------- commands ---
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"pytbl {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def dns(
+    case: Annotated[Path, typer.Argument(help="Case file (TOML).")],
+    until: Until = None,
+    out: Out = Path(),
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    picture: Picture = True,
+) -> None:
+    """Run a direct numerical simulation; also under mpirun."""
+    from .case import Case
+
+    run_case(
+        Case.load(case),
+        until=until,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        threads=threads,
+        picture=picture,
+    )
+
+
+@app.command()
+def info(path: Annotated[Path, typer.Argument(help="Case, output or checkpoint.")]) -> None:
+    """Say what a file holds."""
+    import h5py
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if not h5py.is_hdf5(path):
+        from .case import Case
+
+        typer.echo(Case.load(path).to_toml().rstrip())
+        return
+    typer.echo(_describe(path))
+
+
+def _describe(path: Path) -> str:
+    import h5py
+
+    from .checkpoint import describe_file
+
+    with h5py.File(path, "r") as file:
+        if "description" not in file:
+            lines = [f"{name} = {value}" for name, value in file.attrs.items() if name != "case"]
+            if "time" in file and len(file["time"]):
+                times = file["time"]
+                lines += [f"records = {len(times)}, t = {times[0]:.6g} .. {times[-1]:.6g}"]
+            lines += [f"variable {name} {file[name].shape}" for name in file]
+            return "\n".join(lines)
+    values = describe_file(path)
+    state = {k: v for k, v in values["state"].items() if "wisdom" not in k}
+    rows = {"version": values["version"], "written": values["written"]} | values["run"] | state
+    return "\n".join(f"{name} = {value}" for name, value in rows.items())
+
+
+# --------------------------------------------------------------------------------------- errors ---
+
+
+def exit_status(error: BaseException) -> int:
+    """2 for what the user gave, 128 + n after signal n, 1 for what happened in the run."""
+    if isinstance(error, InputError | CheckpointError):
+        return 2
+    return 128 + error.number if isinstance(error, Interrupted) else 1
+
+
+def launch(command: Callable[..., Any]) -> None:
+    """Run a command line to its exit: an error of pytbl is one line on rank 0, no traceback."""
+    comm = world()
+    rank = comm.Get_rank() if comm is not None else 0
+    logging.basicConfig(
+        level=logging.INFO if rank == 0 else logging.ERROR, format="%(levelname)s: %(message)s"
+    )
+    try:
+        command()
+    except (PytblError, OSError) as error:
+        _say(rank, f"pytbl: {error}")
+        status = exit_status(error)
+    except SystemExit as leaving:
+        raise leaving
+    except BaseException:
+        if comm is None:
+            raise
+        import traceback
+
+        traceback.print_exc()
+        comm.Abort(1)  # the other ranks are waiting in a collective
+        raise
+    else:
+        status = 0
+    sys.exit(status)
+
+
+def main() -> None:
+    """Entry point of the command ``pytbl``."""
+    launch(app)
