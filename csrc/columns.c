@@ -286,9 +286,8 @@ static void step_work(const tbl_plan *p, const void *job_, ptrdiff_t column, cpl
         segment s = segment_of(p, negative, kx);
         const real *ky = p->ky + s.slab;
         damping(s.count, wavenumber_x(p, column), ky, job->stage, spare);
-        update(s.count, wavenumber_x(p, column), ky, tendency_scale(p), job->stage,
-               plus[s.product], minus[s.product], spare, rate ? rate[s.slab] : NULL,
-               omega[s.slab], history[s.slab]);
+        update(s.count, wavenumber_x(p, column), ky, tendency_scale(p), job->stage, plus[s.product],
+               minus[s.product], spare, rate ? rate[s.slab] : NULL, omega[s.slab], history[s.slab]);
         for (ptrdiff_t j = s.slab; impulse && j < s.slab + s.count; j++) {
             omega[j][0] += scale * impulse[j][0];
             omega[j][1] += scale * impulse[j][1];

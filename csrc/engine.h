@@ -20,9 +20,10 @@ typedef real cplx[2];
 
 enum {
     CACHE_LINE = 64,
-    BLOCK = CACHE_LINE / sizeof(cplx), /* kx of a block: their values at one y fill a line         */
-    PAIR = 2 * BLOCK,                  /* + and - halves of a block at one y                       */
-    ROWS = 4,                          /* rows that the row pass gathers at a time                 */
+    BLOCK = CACHE_LINE /
+        sizeof(cplx), /* kx of a block: their values at one y fill a line         */
+    PAIR = 2 * BLOCK, /* + and - halves of a block at one y                       */
+    ROWS = 4,         /* rows that the row pass gathers at a time                 */
 };
 
 /* Hot loops are compiled for several instruction sets, and the loader picks one.                  */
@@ -35,18 +36,21 @@ enum direction { FORWARD, BACKWARD };
 struct tbl_plan {
     tbl_shape shape;
     tbl_layout layout;
-    void *along_x[2], *along_y[2]; /* fftw plans by direction; one contiguous line, out of place   */
+    void *along_x[2],
+        *along_y[2]; /* fftw plans by direction; one contiguous line, out of place   */
     char *wisdom;
-    ptrdiff_t *table;         /* the memory of the arrays below                                    */
-    ptrdiff_t *kx_start;      /* [size + 1] columns of each rank                                   */
-    ptrdiff_t *y_start;       /* [size + 1] rows of each rank                                      */
-    ptrdiff_t *tile;          /* [size] length of one block's tile of the rows of a rank           */
-    ptrdiff_t *column_displs; /* [size + 1]                                                        */
-    ptrdiff_t *row_displs;    /* [size + 1]                                                        */
-    ptrdiff_t *counts[2];     /* [size] column side, row side                                      */
-    real *ky;                 /* [ny] wavenumbers, FFT order                                       */
-    ptrdiff_t line_x, line_y; /* padded length of a line in scratch                                */
-    cplx *scratch;            /* [threads][scratch_length]                                         */
+    ptrdiff_t *table;    /* the memory of the arrays below                                    */
+    ptrdiff_t *kx_start; /* [size + 1] columns of each rank                                   */
+    ptrdiff_t *y_start;  /* [size + 1] rows of each rank                                      */
+    ptrdiff_t *tile;     /* [size] length of one block's tile of the rows of a rank           */
+    ptrdiff_t
+        *column_displs;    /* [size + 1]                                                        */
+    ptrdiff_t *row_displs; /* [size + 1]                                                        */
+    ptrdiff_t *counts[2];  /* [size] column side, row side                                      */
+    real *ky;              /* [ny] wavenumbers, FFT order                                       */
+    ptrdiff_t line_x,
+        line_y;    /* padded length of a line in scratch                                */
+    cplx *scratch; /* [threads][scratch_length]                                         */
     ptrdiff_t scratch_length;
 };
 

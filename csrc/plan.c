@@ -88,7 +88,8 @@ static double time_line(void *plan, cplx *in, cplx *out)
         for (int repeat = 0; repeat < 4; repeat++)
             TBL(transform)(plan, in, out);
         timespec_get(&stop, TIME_UTC);
-        double t = (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
+        double t =
+            (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
         if (t < best)
             best = t;
     }

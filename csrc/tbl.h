@@ -76,7 +76,8 @@ typedef struct {
     int (*plan_create)(const tbl_shape *shape, int measure, const char *wisdom, tbl_plan **plan);
     void (*plan_destroy)(tbl_plan *plan);
     const tbl_layout *(*layout)(const tbl_plan *plan);
-    const char *(*wisdom)(const tbl_plan *plan); /* that reproduces the plan                       */
+    const char *(*wisdom)(
+        const tbl_plan *plan); /* that reproduces the plan                       */
 
     /* Column passes.  `buffer`: column side.  Spectral slabs keep their masked entries zero.      */
 

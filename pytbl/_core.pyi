@@ -2,13 +2,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from typing_extensions import Buffer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-class Memory(Buffer):
+class Memory(bytearray):  # any writable buffer: Python 3.11 has no type for one
     def __init__(self, nbytes: int) -> None: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Plan:
     slab_length: int

@@ -1,5 +1,5 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=False
-"""The compiled engine seen from Python: memory, plans and passes. The only place that knows csrc."""
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The compiled engine seen from Python: memory, plans, passes. The only place that knows csrc."""
 
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE,

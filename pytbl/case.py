@@ -268,5 +268,3 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"[{place[0]}] {message}" if place else message
     return f"{table}{place[-1]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
-
-

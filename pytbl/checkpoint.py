@@ -1,7 +1,7 @@
 """Checkpoints: all that a restart needs, in a layout that is free of the number of ranks.
 
-A checkpoint is written under a temporary name, made durable, and renamed: a file with its final name
-is whole. Every row of the state has a checksum, and the description has one over itself and
+A checkpoint is written under a temporary name, made durable, and renamed: a file with its final
+name is whole. Every row of the state has a checksum, and the description has one over itself and
 them; both are verified when it is loaded, and an older checkpoint is used where they fail.
 """
 
@@ -174,7 +174,7 @@ def save(path: str | Path, sim: Solver) -> None:
             "version": __version__,
             "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "ranks": grid.exchange.size,
-            "case": getattr(sim, "case_toml", ""),
+            "case": sim.case_toml,
             "run": describe(sim),
             "state": state,
         }
@@ -199,7 +199,7 @@ def save(path: str | Path, sim: Solver) -> None:
 
     try:
         on_root(grid.exchange, lay_out)
-        rows = {name: ((), arrays[name]) for name in _ARRAYS}
+        rows: dict[str, tuple[tuple[int, ...], Array]] = {n: ((), arrays[n]) for n in _ARRAYS}
         write_rows(partial, grid.exchange, grid.kx_start, rows)
         on_root(grid.exchange, finish)
     except OSError as error:
@@ -259,7 +259,8 @@ def _read_slabs(path: Path, grid: Grid) -> dict[str, Array]:
                 bad = np.flatnonzero(_checksums(slabs[name]) != file["checksums"][i, rows])
                 if len(bad):
                     raise CheckpointError(
-                        f"{path}: row {grid.kx_start + bad[0]} of {name} does not match its checksum"
+                        f"{path}: row {grid.kx_start + bad[0]} of {name} does not match its "
+                        f"checksum"
                     )
     except CheckpointError:
         raise
@@ -295,7 +296,7 @@ def load(path: str | Path, sim: Solver) -> Path:
     """
     path, exchange = Path(path), sim.grid.exchange
     candidates = on_root(exchange, lambda: _candidates(path))
-    failures = []
+    failures: list[str] = []
     for candidate in candidates:
         problem: CheckpointError | None = None
         try:

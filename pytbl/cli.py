@@ -99,8 +99,9 @@ def run_case(
         _say(sim.grid.exchange.rank, "there is no checkpoint to continue from: starting afresh")
     on_root(sim.grid.exchange, lambda: _make_folder(out))
     with Progress() as progress:
-        sim.run(until=case.time.until if until is None else until, outputs=outputs,
-                progress=progress)
+        sim.run(
+            until=case.time.until if until is None else until, outputs=outputs, progress=progress
+        )
     if picture and case.output is not None and "omega" in case.output.fields:
         output = out / case.output.file
         on_root(sim.grid.exchange, lambda: _draw(output, case.title))

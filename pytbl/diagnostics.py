@@ -1,7 +1,7 @@
 """Diagnostics with units: pure functions of a grid and spectra.
 
-Energy and enstrophy are per unit area, ``E = <u^2 + v^2> / 2`` and ``Z = <omega^2> / 2``. Spectra are
-summed over shells: shell n holds the modes with ``n - 1/2 <= k / dk < n + 1/2``, ``dk`` the smaller
+Energy and enstrophy are per unit area, ``E = <u^2 + v^2> / 2`` and ``Z = <omega^2> / 2``. Spectra
+are summed over shells: shell n holds the modes with ``n - 1/2 <= k / dk < n + 1/2``, ``dk`` the smaller
 spacing of wavenumbers, and the sum over shells is the total. Shells beyond the largest circle that
 fits into the kept modes are only partly filled; `complete_shells` counts those before.
 """
@@ -111,7 +111,7 @@ def transfers(grid: Grid, omega_hat: Array, source_hat: Array) -> tuple[float, f
     Returns
     -------
     (float, float)
-        :math:`\langle\psi F\rangle` [length^2/time^3] and :math:`\langle\omega F\rangle` [1/time^3].
+        :math:`\langle\psi F\rangle` [length^2/time^3], :math:`\langle\omega F\rangle` [1/time^3].
     """
     sums = np.zeros(2)
     for columns in _blocks(grid):
@@ -161,9 +161,7 @@ def _shell_of(grid: Grid) -> list[Array]:
 
 
 def _shell_count(grid: Grid) -> int:
-    corner = math.hypot(
-        2 * math.pi / grid.lx * grid.kx_max, 2 * math.pi / grid.ly * grid.ky_max
-    )
+    corner = math.hypot(2 * math.pi / grid.lx * grid.kx_max, 2 * math.pi / grid.ly * grid.ky_max)
     return math.floor(corner / _spacing(grid) + 0.5) + 1
 
 
@@ -181,7 +179,7 @@ def complete_shells(grid: Grid) -> int:
 
 
 def shell_sum(grid: Grid, density: Callable[[slice], Array]) -> Array:
-    """Sums over shells of a density that is given by columns; the weight of kx > 0 is put in here."""
+    """Sums over shells of a density, given by columns; the weight of kx > 0 is put in here."""
     total = np.zeros(_shell_count(grid))
     kept = grid.mask[:1].ravel() if grid.nkx_local else np.zeros(0, bool)
     for columns, shells in zip(_blocks(grid), _shell_of(grid), strict=True):
@@ -326,10 +324,10 @@ SCALARS = (
 
 
 def summary(sim: Solver) -> dict[str, float]:
-    """All of `SCALARS` for the present state; collective over ranks.
+    r"""All of `SCALARS` for the present state; collective over ranks.
 
-    The dissipation wavenumber is that of the enstrophy cascade, :math:`(\\eta/\\nu^3)^{1/6}` with
-    :math:`\\eta` the enstrophy dissipation. Measures that need a molecular viscosity are NaN without.
+    The dissipation wavenumber is that of the enstrophy cascade, :math:`(\eta/\nu^3)^{1/6}` with
+    :math:`\eta` the enstrophy dissipation. What needs a molecular viscosity is NaN without one.
     """
     grid, flow, hat = sim.grid, sim.flow, sim.omega_hat
     p = flow.viscosity_order

@@ -28,7 +28,7 @@ class Composable:
     def __radd__(self, other: Any) -> Sum:
         return Sum([other, self])
 
-    def __mul__(self, factor: float) -> Scaled:
+    def __mul__(self, factor: float) -> Composable:
         return Scaled(self, factor)
 
     __rmul__ = __mul__
@@ -38,14 +38,14 @@ class Sum(Composable):
     """Several forcings at once."""
 
     def __init__(self, members: list[Any]) -> None:
-        self.members = [
+        self.members: list[Any] = [
             part for m in members for part in (m.members if isinstance(m, Sum) else [m])
         ]
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.members))
 
-    def __mul__(self, factor: float) -> Sum:  # type: ignore[override]
+    def __mul__(self, factor: float) -> Composable:
         return Sum([factor * member for member in self.members])
 
     __rmul__ = __mul__
@@ -177,8 +177,8 @@ class Deterministic(Waves):
 class Kolmogorov(Waves):
     r"""A body force along x that varies along y, :math:`(A \sin(m y), 0)`.
 
-    Its curl, :math:`-A m \cos(m y)`, is what enters the vorticity equation. Without drag the laminar
-    flow is :math:`u = A \sin(m y) / (\nu m^2)`.
+    Its curl, :math:`-A m \cos(m y)`, enters the vorticity equation. Without drag the laminar flow
+    is :math:`u = A \sin(m y) / (\nu m^2)`.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,7 +57,7 @@ def collective(exchange: Exchange) -> bool:
 
 
 def write_rows(
-    path: Path, exchange: Exchange, start: int, rows: dict[str, tuple[tuple[int, ...], Array]]
+    path: Path, exchange: Exchange, start: int, rows: Mapping[str, tuple[tuple[int, ...], Array]]
 ) -> None:
     """Write every rank's rows of some datasets of a file.
 
@@ -103,7 +103,7 @@ def write_rows(
 
 
 def _write_together(
-    path: Path, exchange: Any, start: int, rows: dict[str, tuple[tuple[int, ...], Array]]
+    path: Path, exchange: Any, start: int, rows: Mapping[str, tuple[tuple[int, ...], Array]]
 ) -> None:
     with h5py.File(path, "r+", driver="mpio", comm=exchange.comm) as file:
         for name, (leading, local) in rows.items():

@@ -241,7 +241,9 @@ def lamb_dipole(
     radius = shorter / 12 if radius is None else radius
     _positive(radius=radius)
     if radius > shorter / 2:
-        raise InputError(f"radius must be at most half the shorter side, {shorter / 2}, got {radius}")
+        raise InputError(
+            f"radius must be at most half the shorter side, {shorter / 2}, got {radius}"
+        )
     cx, cy = (grid.lx / 2, grid.ly / 2) if centre is None else centre
     x, y = _points(grid)
     x = (x - cx + grid.lx / 2) % grid.lx - grid.lx / 2  # to the nearest image

@@ -1,8 +1,8 @@
 """Output: fields, scalars and spectra in one HDF5 file that xarray and ParaView open.
 
 Root variables ``omega(time, y, x)``, one variable per scalar over ``time``, and
-``energy_spectrum(time, k)``, with attached dimension scales, CF-1.11 attributes and units as text. The
-file is closed after each record, so that it can be read while the run goes on, and what was
+``energy_spectrum(time, k)``, with attached dimension scales, CF-1.11 attributes and units as text.
+The file is closed after each record, so that it can be read while the run goes on, and what was
 written survives the run's end, whatever ends it.
 """
 
@@ -68,8 +68,8 @@ class Output:
     Raises
     ------
     InputError
-        A parameter cannot be used; or, on opening, the file exists already, cannot be written, or is
-        of another flow.
+        A parameter cannot be used; or, on opening, the file exists already, cannot be written, or
+        is of another flow.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Output:
             title="two-dimensional turbulence",
             source=f"pytbl {__version__}",
             history=f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} created",
-            case=getattr(sim, "case_toml", ""),
+            case=sim.case_toml,
             ranks=grid.exchange.size,
             fft_wisdom=grid.wisdom,
             **describe(sim),
@@ -157,6 +157,7 @@ class Output:
             scale.attrs.update(long_name=description, units=units)
             if axis:
                 scale.attrs["axis"] = axis
+        file["k"].attrs["complete_shells"] = diagnostics.complete_shells(grid)
         dtype = self.dtype or grid.dtype
         rows = max(1, min(grid.ny, _CHUNK_BYTES // (grid.nx * dtype.itemsize)))
         for name in self.fields:
@@ -242,5 +243,3 @@ class Output:
             for name, value in values.items():
                 file[name][record] = value
         return record
-
-

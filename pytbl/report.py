@@ -49,7 +49,7 @@ def _series(axes: Axes, file: h5py.File) -> None:
     axes.set_ylim(bottom=0)
     other.set_ylim(bottom=0)
     axes.margins(x=0)
-    axes.legend(handles=[left, right], frameon=False)
+    axes.legend(handles=[left, right], frameon=False, loc="center right")
 
 
 def guide(k: Array, spectrum: Array, slope: float = -3.0) -> tuple[Array, Array]:
@@ -63,7 +63,8 @@ def guide(k: Array, spectrum: Array, slope: float = -3.0) -> tuple[Array, Array]
 
 
 def _spectrum(axes: Axes, file: h5py.File) -> None:
-    k, spectra, t = file["k"][1:], file["energy_spectrum"][:, 1:], file["time"][:]
+    whole = slice(1, int(file["k"].attrs["complete_shells"]))
+    k, spectra, t = file["k"][whole], file["energy_spectrum"][:, whole], file["time"][:]
     late = t >= 0.5 * (t[0] + t[-1])
     mean = spectra[late].mean(axis=0)
     low, high = np.percentile(spectra[late], (5, 95), axis=0)
@@ -114,9 +115,14 @@ def figure(output: str | Path, picture: str | Path, *, title: str = "") -> Path:
         with h5py.File(output, "r") as file:
             if "omega" not in file or not len(file["time"]):
                 raise InputError(f"{output} holds no record of the vorticity")
-            style = {"axes.spines.top": False, "font.size": 10, "axes.titlesize": 11}
+            style: dict[Any, Any] = {
+                "axes.spines.top": False,
+                "font.size": 10,
+                "axes.titlesize": 11,
+            }
             with pyplot.rc_context(style):
-                drawn = pyplot.figure(figsize=(12.5, 6.2), layout="constrained")
+                drawn = pyplot.figure(figsize=(12.5, 6.0), layout="constrained")
+                drawn.get_layout_engine().set(w_pad=0.1, h_pad=0.06)  # type: ignore[union-attr]
                 places = drawn.add_gridspec(2, 2, width_ratios=(1.15, 1))
                 _vorticity(drawn, drawn.add_subplot(places[:, 0]), file)
                 _series(drawn.add_subplot(places[0, 1]), file)

@@ -118,6 +118,7 @@ class Solver:
         self.omega_hat: Array = aligned_zeros(shape, grid.complex_dtype)
         self._history: Array = aligned_zeros(shape, grid.complex_dtype)
         self._dt_previous: float | None = None
+        self.case_toml = ""  #: the case file that the run was made from, for its outputs
         self._operator = (flow.viscosity, int(flow.viscosity_order), flow.drag, flow.beta)
         self._maxima: Array | None = None  # of abs(u) and abs(v), over all ranks
         self._stamp = -1  # of the buffer when it last held the velocity of this state
@@ -366,7 +367,9 @@ class Solver:
     def _write(self, outputs: list[Writer]) -> None:
         due = [output for output in outputs if output.due(self.t, self.steps)]
         if due and not self._finite():
-            raise BlowUp(f"the flow blew up at step {self.steps}, t = {self.t:.6g}: it is not finite")
+            raise BlowUp(
+                f"the flow blew up at step {self.steps}, t = {self.t:.6g}: it is not finite"
+            )
         for output in due:
             output.write(self)
 

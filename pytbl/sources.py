@@ -61,7 +61,7 @@ class Accumulator:
     """A slab to which members add, cleared before they do; only its leading columns count."""
 
     def __init__(self, grid: Grid, members: list[Any], *, everywhere: bool = False) -> None:
-        modes = [getattr(member, "kx_mode_max", None) for member in members]
+        modes: list[Any] = [getattr(member, "kx_mode_max", None) for member in members]
         self.members = members
         self.columns = grid.nkx_local
         if not everywhere and None not in modes:

@@ -31,8 +31,9 @@ def started(comm=None, **arguments):
     return sim
 
 
-@pytest.mark.parametrize("arguments", [dict(), dict(cfl=None, dt=2e-3), dict(scheme="rk3cn"),
-                                       dict(scheme="rk4cn")])
+@pytest.mark.parametrize(
+    "arguments", [dict(), dict(cfl=None, dt=2e-3), dict(scheme="rk3cn"), dict(scheme="rk4cn")]
+)
 def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, arguments):
     whole, first, second = started(**arguments), started(**arguments), make(**arguments)
     whole.step(40)
@@ -149,7 +150,9 @@ def two_checkpoints(folder):
     return states
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
 def test_a_damaged_checkpoint_is_noticed(tmp_path_factory, where, bit, cut):
     """Wherever a bit flips or the file ends, the state is either right or refused."""
@@ -241,7 +244,9 @@ def test_a_full_disk_leaves_the_earlier_checkpoints(tmp_path):
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))"
     done = subprocess.run(
         [sys.executable, "-P", "-c", script(tmp_path, f"sim.steps == 2 and {limit}")],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "ckpt-000000003.h5: the checkpoint cannot be written: File too large" in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ckpt-000000001.h5", "ckpt-000000002.h5"]

@@ -30,8 +30,9 @@ def test_energy_enstrophy_palinstrophy_are_exact_rationals():
     seed=st.integers(0, 99),
 )
 def test_parseval(half, lengths, dealias, seed):
-    grid = Grid(2 * half[0], 2 * half[1], lx=lengths[0], ly=lengths[1], dealias=dealias,
-                reproducible=True)
+    grid = Grid(
+        2 * half[0], 2 * half[1], lx=lengths[0], ly=lengths[1], dealias=dealias, reproducible=True
+    )
     sim = Solver(grid, Flow(), dt=1e-3)
     sim.set_vorticity(np.random.default_rng(seed).standard_normal((grid.ny, grid.nx)))
     hat, (u, v) = sim.omega_hat, sim.velocity()
@@ -44,7 +45,9 @@ def test_parseval(half, lengths, dealias, seed):
     assert d.enstrophy_spectrum(grid, hat)[1].sum() == pytest.approx(enstrophy, rel=ROUNDING)
 
 
-@pytest.mark.parametrize(("mx", "my", "shell"), [(0, 3, 3), (3, 0, 3), (2, 2, 3), (1, 1, 1), (5, 3, 6)])
+@pytest.mark.parametrize(
+    ("mx", "my", "shell"), [(0, 3, 3), (3, 0, 3), (2, 2, 3), (1, 1, 1), (5, 3, 6)]
+)
 def test_one_wave_fills_one_shell(mx, my, shell):
     grid = Grid(36, 32)
     x, y = np.meshgrid(grid.x, grid.y)
@@ -116,8 +119,9 @@ def test_fluxes_close_and_point_the_right_way():
 def test_transfer_of_linear_damping_is_minus_twice_the_spectrum():
     sim = turbulence(Flow())
     _, into_energy, into_enstrophy = d.transfer_spectra(sim.grid, sim.omega_hat, -sim.omega_hat)
-    np.testing.assert_allclose(into_energy, -2 * d.energy_spectrum(sim.grid, sim.omega_hat)[1],
-                               atol=1e-14)
+    np.testing.assert_allclose(
+        into_energy, -2 * d.energy_spectrum(sim.grid, sim.omega_hat)[1], atol=1e-14
+    )
     assert into_enstrophy.sum() == pytest.approx(-2 * d.enstrophy(sim.grid, sim.omega_hat))
 
 
@@ -161,8 +165,13 @@ def test_the_same_on_any_number_of_ranks(comm):
         centres, density = d.pdf(grid, sim.omega)
         answers.append(
             np.concatenate(
-                [list(d.summary(sim).values()), d.energy_spectrum(grid, sim.omega_hat)[1],
-                 *d.fluxes(grid, sim.omega_hat), density, centres]
+                [
+                    list(d.summary(sim).values()),
+                    d.energy_spectrum(grid, sim.omega_hat)[1],
+                    *d.fluxes(grid, sim.omega_hat),
+                    density,
+                    centres,
+                ]
             )
         )
     np.testing.assert_allclose(answers[1], answers[0], rtol=1e-10, atol=1e-10)

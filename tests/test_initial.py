@@ -24,7 +24,9 @@ def test_papers_spectrum_mode_by_mode():
     hat = grid.to_spectral(initial.random_spectrum(grid, k_peak=8))
     k = np.sqrt(grid.k2)
     energy = 4 / (3 * np.pi) * 8**-5 * k**4 * np.exp(-((k / 8) ** 2))
-    np.testing.assert_allclose(np.abs(hat) ** 2, np.where(grid.mask, k * energy / np.pi, 0), atol=1e-14)
+    np.testing.assert_allclose(
+        np.abs(hat) ** 2, np.where(grid.mask, k * energy / np.pi, 0), atol=1e-14
+    )
 
 
 @pytest.mark.parametrize("make", [initial.mcwilliams, initial.random_spectrum])
@@ -108,8 +110,11 @@ def test_shear_layer_is_the_curl_of_its_velocity():
     sim.set_vorticity(initial.double_shear_layer(grid, thickness=grid.ly / 20))
     u, v = sim.velocity()
     _, y = np.meshgrid(grid.x, grid.y)
-    layer = np.where(y <= np.pi, np.tanh((y - np.pi / 2) / (grid.ly / 20)),
-                     np.tanh((3 * np.pi / 2 - y) / (grid.ly / 20)))
+    layer = np.where(
+        y <= np.pi,
+        np.tanh((y - np.pi / 2) / (grid.ly / 20)),
+        np.tanh((3 * np.pi / 2 - y) / (grid.ly / 20)),
+    )
     np.testing.assert_allclose(u, layer, atol=1e-3)
     assert np.abs(v).max() == pytest.approx(0.05, rel=1e-3)
 
@@ -118,8 +123,9 @@ def test_arrays_and_files_of_any_resolution(tmp_path):
     fine, coarse = Grid(64, 48), Grid(32, 36)
     omega = initial.random_spectrum(coarse, k_peak=3)
     x = initial.resample(fine, omega)
-    np.testing.assert_allclose(fine.to_spectral(x)[:11, :12], coarse.to_spectral(omega)[:11, :12],
-                               atol=ROUNDING)
+    np.testing.assert_allclose(
+        fine.to_spectral(x)[:11, :12], coarse.to_spectral(omega)[:11, :12], atol=ROUNDING
+    )
     np.testing.assert_allclose(initial.resample(coarse, x), omega, atol=1e-12)
 
     with h5py.File(tmp_path / "run.h5", "w") as file:

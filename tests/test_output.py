@@ -59,8 +59,9 @@ def test_xarray_sees_labelled_axes_and_units(tmp_path):
 def test_records_come_at_the_first_step_that_reaches_a_multiple(tmp_path):
     sim = started()
     sim.run(until=0.0205, outputs=[Output(tmp_path / "run.h5", every=0.0045)])
-    np.testing.assert_allclose(read(tmp_path / "run.h5").time, [0, 0.005, 0.009, 0.014, 0.018],
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        read(tmp_path / "run.h5").time, [0, 0.005, 0.009, 0.014, 0.018], atol=1e-12
+    )
 
 
 def test_a_continued_run_appends_and_drops_what_lies_beyond(tmp_path):
@@ -186,7 +187,9 @@ def test_a_full_disk_leaves_the_earlier_records(tmp_path):
     limit = "sim.steps == 3 and resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))"
     done = subprocess.run(
         [sys.executable, "-P", "-c", script(tmp_path / "run.h5", limit)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "run.h5: a record cannot be written: File too large" in done.stderr
     data = read(tmp_path / "run.h5")
