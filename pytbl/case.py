@@ -110,7 +110,9 @@ class KindTable(BaseModel):
                 raise InputError(_unknown(f"[{table}] key", name, ["kind", *names]))
         try:
             return function(*leading, **arguments)
-        except TypeError as error:  # a value of the wrong type, or one that is missing
+        except InputError:
+            raise
+        except (TypeError, ValueError) as error:  # a value of the wrong type, or none
             raise InputError(f"[{table}] kind {self.kind!r}: {error}") from None
 
 

@@ -198,7 +198,7 @@ def _describe(path: Path) -> str:
             return "\n".join(lines)
     values = describe_file(path)
     state = {k: v for k, v in values["state"].items() if "wisdom" not in k}
-    rows = {"version": values["version"], "written": values["written"]} | values["run"] | state
+    rows = {"version": values["version"], "written": values["written"]} | state | values["run"]
     return "\n".join(f"{name} = {value}" for name, value in rows.items())
 
 

@@ -1,9 +1,9 @@
 """Diagnostics with units: pure functions of a grid and spectra.
 
 Energy and enstrophy are per unit area, ``E = <u^2 + v^2> / 2`` and ``Z = <omega^2> / 2``. Spectra
-are summed over shells: shell n holds the modes with ``n - 1/2 <= k / dk < n + 1/2``, ``dk`` the smaller
-spacing of wavenumbers, and the sum over shells is the total. Shells beyond the largest circle that
-fits into the kept modes are only partly filled; `complete_shells` counts those before.
+are summed over shells: shell n holds the modes with ``n - 1/2 <= k / dk < n + 1/2``, ``dk`` the
+smaller spacing of wavenumbers, and the sum over shells is the total. Shells beyond the largest
+circle that fits into the kept modes are only partly filled; `complete_shells` counts those before.
 """
 
 from __future__ import annotations

@@ -110,6 +110,7 @@ def figure(output: str | Path, picture: str | Path, *, title: str = "") -> Path:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     try:
         with h5py.File(output, "r") as file:
@@ -121,8 +122,8 @@ def figure(output: str | Path, picture: str | Path, *, title: str = "") -> Path:
                 "axes.titlesize": 11,
             }
             with pyplot.rc_context(style):
-                drawn = pyplot.figure(figsize=(12.5, 6.0), layout="constrained")
-                drawn.get_layout_engine().set(w_pad=0.1, h_pad=0.06)  # type: ignore[union-attr]
+                layout = ConstrainedLayoutEngine(w_pad=0.1)
+                drawn = pyplot.figure(figsize=(12.5, 6.0), layout=layout)
                 places = drawn.add_gridspec(2, 2, width_ratios=(1.15, 1))
                 _vorticity(drawn, drawn.add_subplot(places[:, 0]), file)
                 _series(drawn.add_subplot(places[0, 1]), file)
