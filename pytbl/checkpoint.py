@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from . import __version__
+from ._revision import REVISION
 from .errors import CheckpointError, InputError
 from .hdf5 import describe, differences, on_root, one_line, reserve, sync, to_json, write_rows
 from .schedule import Schedule
@@ -172,6 +173,7 @@ def save(path: str | Path, sim: Solver) -> None:
         {
             "format": FORMAT,
             "version": __version__,
+            "revision": REVISION,
             "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "ranks": grid.exchange.size,
             "case": sim.case_toml,

@@ -140,7 +140,9 @@ def _main(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"pytbl {__version__}")
+        from ._revision import REVISION
+
+        typer.echo(f"pytbl {__version__}, revision {REVISION}")
         raise typer.Exit
 
 

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from . import __version__, diagnostics
+from ._revision import REVISION
 from .errors import InputError
 from .hdf5 import describe, differences, on_root, one_line, reserve, write_rows
 from .schedule import Schedule
@@ -137,7 +138,7 @@ class Output:
         file.attrs.update(
             Conventions="CF-1.11",
             title="two-dimensional turbulence",
-            source=f"pytbl {__version__}",
+            source=f"pytbl {__version__}, revision {REVISION}",
             history=f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} created",
             case=sim.case_toml,
             ranks=grid.exchange.size,
