@@ -78,6 +78,9 @@ typedef struct {
     const tbl_layout *(*layout)(const tbl_plan *plan);
     const char *(*wisdom)(
         const tbl_plan *plan); /* that reproduces the plan                       */
+    /* Shortest time of one transform along x and along y, in cache, mean of both ways [s]: for
+     * benchmarks, as what the passes are measured by.                                             */
+    void (*line_seconds)(tbl_plan *plan, double seconds[2]);
 
     /* Column passes.  `buffer`: column side.  Spectral slabs keep their masked entries zero.      */
 

@@ -37,6 +37,7 @@ cdef extern from "tbl.h" nogil:
         void (*plan_destroy)(tbl_plan *) noexcept nogil
         const tbl_layout *(*layout)(const tbl_plan *) noexcept nogil
         const char *(*wisdom)(const tbl_plan *) noexcept nogil
+        void (*line_seconds)(tbl_plan *, double *) noexcept nogil
         void (*columns_velocity)(tbl_plan *, const void *, void *) noexcept nogil
         void (*columns_step)(tbl_plan *, const tbl_stage *, const tbl_sources *, void *, void *,
                              void *) noexcept nogil
@@ -204,6 +205,13 @@ cdef class Plan:
     def wisdom(self):
         """FFTW wisdom from which this plan can be made again, bit for bit."""
         return self.engine.wisdom(self.plan).decode()
+
+    def line_seconds(self):
+        """Shortest time of one transform along x and along y, in cache [s]."""
+        cdef double seconds[2]
+        with nogil:
+            self.engine.line_seconds(self.plan, seconds)
+        return seconds[0], seconds[1]
 
     cdef void *slab(self, array, bint writable) except? NULL:
         return address(array, self.complex_form, self.slab_length, writable)

@@ -149,6 +149,12 @@ def test_velocity_maxima_and_their_nan():
     assert np.isnan(maxima()).all()
 
 
+def test_lines_take_time():
+    assert all(
+        0 < seconds < 1 for seconds in Plan((24, 16), (7, 5), (1.0, 1.0), ny=16).line_seconds()
+    )
+
+
 def test_plans_check_what_they_are_given():
     plan = Plan((24, 16), (7, 5), (1.0, 1.0), ny=16)
     buffer = np.frombuffer(Memory(plan.column_length * 16), complex)
