@@ -105,15 +105,21 @@ def write_rows(
 def _write_together(
     path: Path, exchange: Any, start: int, rows: Mapping[str, tuple[tuple[int, ...], Array]]
 ) -> None:
+    """Through MPI-IO: opening and closing are collective, each rank's rows are its own write.
+
+    A slab is contiguous in the file but for the edges of chunks: collective buffering would gain
+    nothing, would have to be matched by ranks that have no rows, and fails in some versions of
+    Open MPI's own MPI-IO.
+    """
+    error: Exception | None = None
     with h5py.File(path, "r+", driver="mpio", comm=exchange.comm) as file:
         for name, (leading, local) in rows.items():
-            data = file[name]
-            where = (*leading, slice(start, start + len(local)))
-            if exchange.min(len(local)) > 0:
-                with data.collective:
-                    data[where] = local
-            elif len(local):  # h5py leaves empty writes out, and collective ones would wait
-                data[where] = local
+            try:
+                if len(local):
+                    file[name][(*leading, slice(start, start + len(local)))] = local
+            except OSError as problem:
+                error = problem
+    agree(exchange, error)
 
 
 def sync(path: Path) -> None:
