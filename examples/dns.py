@@ -18,7 +18,7 @@ checkpoints, from which --resume continues. The same in Python is
     sim = pytbl.Solver(grid, flow, cfl=0.7, scheme="rk3cn",
                        forcing=pytbl.forcing.Deterministic(mx=4))
     sim.set_vorticity(pytbl.initial.random_spectrum(grid, k_peak=10, rng=1))
-    sim.run(until=100, outputs=[pytbl.Output("dns.h5", every=0.5)])
+    sim.run(until=40, outputs=[pytbl.Output("dns.h5", every=0.5)])
 """
 
 from pathlib import Path
