@@ -11,9 +11,11 @@
 #ifdef TBL_F32
 typedef float real;
 #define TBL(name) tbl_f32_##name
+#define TBL_SQRT sqrtf
 #else
 typedef double real;
 #define TBL(name) tbl_f64_##name
+#define TBL_SQRT sqrt
 #endif
 
 typedef real cplx[2];
@@ -77,6 +79,7 @@ void TBL(columns_tendency)(tbl_plan *, void *, void *);
 void TBL(columns_synthesize)(tbl_plan *, const void *, const void *, void *);
 void TBL(columns_analyze)(tbl_plan *, void *, void *, void *);
 void TBL(rows_square)(tbl_plan *, void *, double[2]);
+void TBL(rows_modulus)(tbl_plan *, void *);
 void TBL(rows_read)(tbl_plan *, const void *, void *, void *);
 void TBL(rows_write)(tbl_plan *, const void *, const void *, void *);
 

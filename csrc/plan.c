@@ -243,6 +243,7 @@ const tbl_engine tbl_f64 = {
     .columns_synthesize = TBL(columns_synthesize),
     .columns_analyze = TBL(columns_analyze),
     .rows_square = TBL(rows_square),
+    .rows_modulus = TBL(rows_modulus),
     .rows_read = TBL(rows_read),
     .rows_write = TBL(rows_write),
 };

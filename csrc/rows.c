@@ -127,6 +127,30 @@ void TBL(rows_square)(tbl_plan *p, void *buffer, double maxima[2])
                 maxima[i] = of_thread[t][i];
 }
 
+/* ----------------------------------------------------------------------------------- modulus --- */
+
+TBL_CLONES
+static void times_modulus(ptrdiff_t n, real *restrict f)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        real re = f[2 * i], im = f[2 * i + 1];
+        real modulus = TBL_SQRT(re * re + im * im);
+        f[2 * i] = modulus * re;
+        f[2 * i + 1] = modulus * im;
+    }
+}
+
+static void modulus_work(const tbl_plan *p, void *job, ptrdiff_t y, cplx *z)
+{
+    (void)job, (void)y;
+    times_modulus(p->shape.px, z[0]);
+}
+
+void TBL(rows_modulus)(tbl_plan *p, void *buffer)
+{
+    sweep(p, 1, 1, modulus_work, NULL, buffer);
+}
+
 /* --------------------------------------------------------------- two real slabs as a + i b --- */
 
 typedef struct {

@@ -4,8 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import checkpoint, diagnostics, errors, forcing, initial
+    from . import (
+        checkpoint,
+        closures,
+        diagnostics,
+        errors,
+        filters,
+        forcing,
+        initial,
+        metrics,
+        samples,
+    )
     from .checkpoint import Checkpoint
+    from .dataset import Dataset
     from .flow import Flow
     from .grid import Grid
     from .output import Output
@@ -15,27 +26,43 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Checkpoint",
+    "Dataset",
     "Flow",
     "Grid",
     "Output",
     "Solver",
     "checkpoint",
+    "closures",
     "diagnostics",
     "errors",
+    "filters",
     "forcing",
     "initial",
+    "metrics",
+    "samples",
 ]
 
 #: Where each public name lives. They are imported when first used: `import pytbl` alone loads no
 #: h5py, mpi4py, torch or matplotlib.
 _HOMES = {
     "Checkpoint": "checkpoint",
+    "Dataset": "dataset",
     "Flow": "flow",
     "Grid": "grid",
     "Output": "output",
     "Solver": "solver",
 }
-_MODULES = ("checkpoint", "diagnostics", "errors", "forcing", "initial")
+_MODULES = (
+    "checkpoint",
+    "closures",
+    "diagnostics",
+    "errors",
+    "filters",
+    "forcing",
+    "initial",
+    "metrics",
+    "samples",
+)
 
 
 def __getattr__(name: str) -> Any:

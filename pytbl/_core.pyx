@@ -45,6 +45,7 @@ cdef extern from "tbl.h" nogil:
         void (*columns_synthesize)(tbl_plan *, const void *, const void *, void *) noexcept nogil
         void (*columns_analyze)(tbl_plan *, void *, void *, void *) noexcept nogil
         void (*rows_square)(tbl_plan *, void *, double *) noexcept nogil
+        void (*rows_modulus)(tbl_plan *, void *) noexcept nogil
         void (*rows_read)(tbl_plan *, const void *, void *, void *) noexcept nogil
         void (*rows_write)(tbl_plan *, const void *, const void *, void *) noexcept nogil
     const tbl_engine tbl_f64
@@ -286,6 +287,12 @@ cdef class Plan:
         with nogil:
             self.engine.rows_square(self.plan, b, maxima)
         return maxima[0], maxima[1]
+
+    def rows_modulus(self, buffer):
+        """Multiply f by its modulus at every point."""
+        cdef void *b = self.rows(buffer)
+        with nogil:
+            self.engine.rows_modulus(self.plan, b)
 
     def rows_read(self, buffer, a, b):
         """Real fields a and b (or None) from ``a + i b`` along x."""

@@ -304,6 +304,7 @@ class Scalar(NamedTuple):
 #: What `summary` returns, and what outputs record.
 SCALARS = (
     Scalar("dt", "length of the time step", "time"),
+    Scalar("wall_time", "wall-clock time spent in steps since the start or the restart", "s"),
     Scalar("cfl", "CFL number of the last right-hand side", "1"),
     Scalar("energy", "kinetic energy per unit area", "length^2 time^-2"),
     Scalar("enstrophy", "enstrophy per unit area", "time^-2"),
@@ -341,6 +342,7 @@ def summary(sim: Solver) -> dict[str, float]:
     k_dissipation = (enstrophy_loss / flow.viscosity**3) ** (1 / 6) if molecular else math.nan
     values = {
         "dt": sim.dt,
+        "wall_time": sim.wall_time,
         "cfl": sim.cfl(),
         "energy": e,
         "enstrophy": z,

@@ -8,6 +8,7 @@ this floor knows whether it runs in parallel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -128,6 +129,10 @@ class SerialExchange:
         assert read is not None
         return np.ascontiguousarray(read(*rows), dtype).reshape(rows[1] - rows[0], *row_shape)
 
+    def move(self, local: Array, rows: tuple[int, int], wanted: tuple[int, int]) -> Array:
+        """Rows ``wanted`` of an array of which every rank holds the ``rows`` given."""
+        return local[wanted[0] - rows[0] : wanted[1] - rows[0]]
+
 
 class ParallelExchange:
     """The same words between the ranks of an mpi4py communicator."""
@@ -219,8 +224,30 @@ class ParallelExchange:
             self.comm.Recv(_as_bytes(slab), source=0)
         return slab
 
+    def move(self, local: Array, rows: tuple[int, int], wanted: tuple[int, int]) -> Array:
+        """Rows ``wanted`` of an array of which every rank holds the ``rows`` given."""
+        from mpi4py import MPI
+
+        moved = np.empty((wanted[1] - wanted[0], *local.shape[1:]), local.dtype)
+        row_bytes = local.dtype.itemsize * math.prod(local.shape[1:])
+        others = self.comm.allgather((rows, wanted))
+        sends = [_overlap(rows, theirs, row_bytes) for _, theirs in others]
+        receives = [_overlap(wanted, theirs, row_bytes) for theirs, _ in others]
+        self.comm.Alltoallv(
+            [_as_bytes(np.ascontiguousarray(local)), tuple(zip(*sends, strict=True)), MPI.BYTE],
+            [_as_bytes(moved), tuple(zip(*receives, strict=True)), MPI.BYTE],
+        )
+        return moved
+
 
 Exchange = SerialExchange | ParallelExchange
+
+
+def _overlap(mine: tuple[int, int], theirs: tuple[int, int], row_bytes: int) -> tuple[int, int]:
+    """Bytes that two ranges of rows share, and where they begin in the first."""
+    start, stop = max(mine[0], theirs[0]), min(mine[1], theirs[1])
+    count = max(stop - start, 0)
+    return count * row_bytes, (start - mine[0]) * row_bytes if count else 0
 
 
 def _as_bytes(array: Array) -> Array:

@@ -11,88 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .composition import Composable, Sum
 from .errors import InputError
 
 if TYPE_CHECKING:
     from .grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
-
-
-class Composable:
-    """Lets forcings be added and scaled: ``0.5 * Kolmogorov(mode=8) + Ring(k=20)``."""
-
-    def __add__(self, other: Any) -> Sum:
-        return Sum([self, other])
-
-    def __radd__(self, other: Any) -> Sum:
-        return Sum([other, self])
-
-    def __mul__(self, factor: float) -> Composable:
-        return Scaled(self, factor)
-
-    __rmul__ = __mul__
-
-
-class Sum(Composable):
-    """Several forcings at once."""
-
-    def __init__(self, members: list[Any]) -> None:
-        self.members: list[Any] = [
-            part for m in members for part in (m.members if isinstance(m, Sum) else [m])
-        ]
-
-    def __repr__(self) -> str:
-        return " + ".join(map(repr, self.members))
-
-    def __mul__(self, factor: float) -> Composable:
-        return Sum([factor * member for member in self.members])
-
-    __rmul__ = __mul__
-
-    def bind(self, grid: Grid) -> None:
-        """Bind every member."""
-        for member in self.members:
-            if hasattr(member, "bind"):
-                member.bind(grid)
-
-
-class Scaled(Composable):
-    """A forcing times a factor; one that is white in time puts in the factor squared of energy."""
-
-    def __init__(self, forcing: Any, factor: float) -> None:
-        if not math.isfinite(factor):
-            raise InputError(f"a forcing must be scaled by a finite number, got {factor}")
-        self.forcing, self.factor = forcing, float(factor)
-        self.steady = getattr(forcing, "steady", False)
-        self.impulsive = getattr(forcing, "impulsive", False)
-        self._scratch: Array | None = None
-
-    def __repr__(self) -> str:
-        return f"{self.factor:g} * {self.forcing!r}"
-
-    @property
-    def kx_mode_max(self) -> int | None:
-        """Largest mode number along x that the forcing touches."""
-        return getattr(self.forcing, "kx_mode_max", None)
-
-    @property
-    def energy_rate(self) -> float:
-        """Mean energy input of a forcing that is white in time [length^2/time^3]."""
-        return self.factor**2 * float(self.forcing.energy_rate)
-
-    def bind(self, grid: Grid) -> None:
-        """Bind the forcing."""
-        if hasattr(self.forcing, "bind"):
-            self.forcing.bind(grid)
-        self._scratch = grid.zeros_spectral()
-
-    def add(self, source_hat: Array, t: float, step: int) -> None:
-        """Add the scaled forcing."""
-        scratch = self._scratch if self._scratch is not None else np.zeros_like(source_hat)
-        scratch[...] = 0
-        self.forcing.add(scratch, t, step)
-        source_hat += self.factor * scratch
 
 
 def split(forcing: Any) -> tuple[list[Any], list[Any]]:

@@ -320,6 +320,58 @@ class Grid:
         work.plan.columns_tendency(work.buffer.columns, tendency)
         return tendency
 
+    # ----------------------------------------------------------------- work at product points ---
+
+    def to_points(self, a_hat: ArrayLike, b_hat: ArrayLike) -> tuple[Array, Array]:
+        """Two real fields at the points where products are formed, free of aliasing.
+
+        Parameters
+        ----------
+        a_hat, b_hat : ndarray, shape (nkx_local, ny), complex
+
+        Returns
+        -------
+        a, b : ndarray, shape (rows of this rank, product points along x)
+            Of ``product_points``: as many as the grid has, or half as many again with "3/2".
+        """
+        work = self._to_rows(a_hat, b_hat)
+        shape = work.plan.y_count, self.product_points[0]
+        a, b = np.empty(shape, self.dtype), np.empty(shape, self.dtype)
+        work.plan.rows_read(work.buffer.rows, a, b)
+        return a, b
+
+    def from_points(self, a: Array, b: Array) -> tuple[Array, Array]:
+        """Spectra of two real fields given at the points of `to_points`, cut to the kept modes."""
+        work = self.products
+        work.claim()
+        work.plan.rows_write(
+            np.ascontiguousarray(a, self.dtype),
+            np.ascontiguousarray(b, self.dtype),
+            work.buffer.rows,
+        )
+        return self._to_columns(work)
+
+    def times_modulus(self, a_hat: ArrayLike, b_hat: ArrayLike) -> tuple[Array, Array]:
+        """Spectra of ``abs(f) a`` and ``abs(f) b``, with ``f = a + i b``, formed at `to_points`."""
+        work = self._to_rows(a_hat, b_hat)
+        work.plan.rows_modulus(work.buffer.rows)
+        return self._to_columns(work)
+
+    def _to_rows(self, a_hat: ArrayLike, b_hat: ArrayLike) -> Workspace:
+        work = self.products
+        work.claim()
+        work.plan.columns_synthesize(
+            self._spectrum(a_hat), self._spectrum(b_hat), work.buffer.columns
+        )
+        work.buffer.to_rows()
+        return work
+
+    def _to_columns(self, work: Workspace) -> tuple[Array, Array]:
+        a_hat, b_hat = self.zeros_spectral(), self.zeros_spectral()
+        work.buffer.to_columns()
+        work.plan.columns_analyze(work.buffer.columns, a_hat, b_hat)
+        return a_hat, b_hat
+
     # ------------------------------------------------------------------------------------ sums ---
 
     def sum_modes(self, density: ArrayLike) -> float:

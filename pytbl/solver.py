@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +28,11 @@ CHECK_EVERY = 4
 
 
 class Writer(Protocol):
-    """Any object with these methods is an output; `open` and `close` are optional."""
+    """Any object with these methods is an output.
+
+    Optional are ``open(sim)``, called before the first step, ``finish(sim)``, called when the run
+    has reached its end, and ``close()``, called last whatever happened.
+    """
 
     def due(self, t: float, step: int) -> bool:
         """Whether to write now."""
@@ -57,7 +62,7 @@ class Solver:
     forcing : Forcing, optional
         See `pytbl.forcing`; any object with ``add(source_hat, t, step)``.
     closure : Closure, optional
-        Any object with ``add(source_hat, state)``.
+        See `pytbl.closures`; any object with ``add(source_hat, state)``.
 
     Raises
     ------
@@ -111,13 +116,16 @@ class Solver:
         self.dt = dt if dt is not None else 0.0
         self.t = 0.0
         self.steps = 0
-        if hasattr(forcing, "bind"):
-            forcing.bind(grid)
+        for term in (forcing, closure):
+            if hasattr(term, "bind"):
+                term.bind(grid)
         self._sources = Sources(grid, forcing, closure)
         shape = (grid.nkx_local, grid.ny)
         self.omega_hat: Array = aligned_zeros(shape, grid.complex_dtype)
         self._history: Array = aligned_zeros(shape, grid.complex_dtype)
         self._dt_previous: float | None = None
+        self.wall_time = 0.0  #: spent in steps since the solver was made [s]
+        self._advection: Array | None = None  # of this state, once it was asked for
         self.case_toml = ""  #: the case file that the run was made from, for its outputs
         self._operator = (flow.viscosity, int(flow.viscosity_order), flow.drag, flow.beta)
         self._maxima: Array | None = None  # of abs(u) and abs(v), over all ranks
@@ -180,6 +188,7 @@ class Solver:
     def _forget(self) -> None:
         self._maxima = None
         self._stamp = -1
+        self._advection = None
 
     def state(self) -> dict[str, Any]:
         """All that a restart needs; arrays are this rank's slabs, not copies."""
@@ -236,6 +245,12 @@ class Solver:
         psi_hat = self.omega_hat * self.grid.inverse_k2
         return self.grid.to_physical_pair(1j * self.grid.ky * psi_hat, -1j * self.grid.kx * psi_hat)
 
+    def advection_hat(self) -> Array:
+        """Spectrum of ``-u . grad(omega)``, shape (nkx_local, ny) [1/time^2]; kept for a step."""
+        if self._advection is None:
+            self._advection = self.grid.nonlinear_term(self.omega_hat)
+        return self._advection
+
     def cfl(self) -> float:
         """CFL number ``dt (max abs(u) / dx + max abs(v) / dy)`` of the last right-hand side."""
         if self._maxima is None:
@@ -262,6 +277,8 @@ class Solver:
             self._step()
 
     def _step(self) -> None:
+        start = time.perf_counter()
+        self._advection = None
         work, scheme = self.grid.products, SCHEMES[self.scheme]
         stages, node = scheme.stages, 0.0
         for i in range(len(stages)):
@@ -287,6 +304,7 @@ class Solver:
         self._dt_previous = self.dt
         self.t += self.dt
         self.steps += 1
+        self.wall_time += time.perf_counter() - start
 
     def _place_velocity(self) -> None:
         """Have the velocity of this state in the buffer; it is, unless the buffer was lent."""
@@ -335,8 +353,8 @@ class Solver:
         until : float
             Time to reach [time].
         outputs : iterable of objects with ``due(t, step)`` and ``write(sim)``
-            Each is asked before the first step and after every step. ``open(sim)`` is called
-            first and ``close()`` last where they exist.
+            Each is asked before the first step and after every step. See `Writer` for
+            what else they may have.
         progress : callable, optional
             ``progress(sim, until)``, called every few steps on all ranks.
 
@@ -361,6 +379,9 @@ class Solver:
                     number = int(self.grid.exchange.max(float(stop.number)))
                     if number:
                         self._stop(outputs, number)
+            for output in outputs:
+                if hasattr(output, "finish"):
+                    output.finish(self)
             if progress is not None:
                 progress(self, until)
 

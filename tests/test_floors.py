@@ -11,11 +11,21 @@ PACKAGE = Path(__file__).parents[1] / "pytbl"
 
 FLOORS = [
     {"_core", "errors"},
-    {"exchange", "grid", "wisdom"},
-    {"flow", "forcing", "initial", "diagnostics"},
+    {"composition", "exchange", "grid", "wisdom"},
+    {"flow", "forcing", "initial", "diagnostics", "filters", "subgrid", "closures", "metrics"},
     {"schemes", "signals", "sources", "solver"},
-    {"schedule", "hdf5", "output", "checkpoint"},
-    {"case", "progress", "report", "cli"},
+    {
+        "schedule",
+        "hdf5",
+        "records",
+        "output",
+        "checkpoint",
+        "dataset",
+        "samples",
+        "matlab",
+        "playback",
+    },
+    {"case", "progress", "report", "compare", "cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 
