@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from . import forcing, initial
+from . import filters, forcing, initial
 from .checkpoint import Checkpoint
+from .composition import Sum
+from .dataset import Dataset
 from .errors import InputError
 from .flow import Flow
 from .grid import Grid
@@ -101,13 +103,13 @@ class KindTable(BaseModel):
     def make(self, table: str, kinds: dict[str, Callable[..., Any]], *leading: Any) -> Any:
         """Call what `kind` names with the other keys."""
         if self.kind not in kinds:
-            raise InputError(_unknown(f"[{table}] kind", self.kind, list(kinds)))
+            raise InputError(unknown(f"[{table}] kind", self.kind, list(kinds)))
         function = kinds[self.kind]
         names = list(inspect.signature(function).parameters)[len(leading) :]
         arguments = self.model_extra or {}
         for name in arguments:
             if name not in names:
-                raise InputError(_unknown(f"[{table}] key", name, ["kind", *names]))
+                raise InputError(unknown(f"[{table}] key", name, ["kind", *names]))
         try:
             return function(*leading, **arguments)
         except InputError:
@@ -123,6 +125,27 @@ class OutputTable(Table):
     every: float
     fields: tuple[str, ...] = ("omega",)
     dtype: Literal["float64", "float32"] | None = None
+
+
+class DatasetTable(Table):
+    """``[dataset]``, or ``[[dataset]]`` for several; see `pytbl.Dataset`."""
+
+    file: str
+    every: float
+    coarse: int | tuple[int, int]
+    filter: str = "gaussian"
+    ratio: float = 2.0
+    include: tuple[str, ...] = ()
+    dtype: Literal["float64", "float32"] = "float32"
+
+    def build(self, folder: Path, overwrite: bool) -> Dataset:
+        """The output."""
+        return Dataset(
+            folder / self.file,
+            filter=filters.make(self.filter, ratio=self.ratio),
+            **self.model_dump(include={"every", "coarse", "include", "dtype"}),
+            overwrite=overwrite,
+        )
 
 
 class CheckpointTable(Table):
@@ -143,8 +166,14 @@ class Case(Table):
     initial: KindTable
     forcing: KindTable | tuple[KindTable, ...] = ()
     output: OutputTable | None = None
+    dataset: tuple[DatasetTable, ...] = ()
     checkpoint: CheckpointTable | None = None
     source: Path | None = Field(default=None, exclude=True)
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, dict) else value
 
     @classmethod
     def load(cls, path: str | Path) -> Case:
@@ -175,11 +204,11 @@ class Case(Table):
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"not TOML: {error}") from None
         if "source" in values:
-            raise InputError(_unknown("key", "source", _names(())))
+            raise InputError(unknown("key", "source", cls._names(())))
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise InputError(_explain(error)) from None
+            raise InputError(cls._explain(error)) from None
 
     def to_toml(self) -> str:
         """The case as TOML, with every default written out."""
@@ -211,12 +240,15 @@ class Case(Table):
             A value cannot be used.
         """
         grid = Grid(**self.grid.model_dump(), comm=comm)
-        tables = self.forcing if isinstance(self.forcing, tuple) else (self.forcing,)
-        members = [table.make("forcing", _FORCING) for table in tables]
-        source = members[0] if len(members) == 1 else forcing.Sum(members) if members else None
         time = self.time
         sim = Solver(
-            grid, self.flow.build(), dt=time.dt, cfl=time.cfl, scheme=time.scheme, forcing=source
+            grid,
+            self.flow.build(),
+            dt=time.dt,
+            cfl=time.cfl,
+            scheme=time.scheme,
+            forcing=total(self._forcings()),
+            closure=total(self._closures()),
         )
         sim.case_toml = self.to_toml()
         if start:
@@ -225,48 +257,69 @@ class Case(Table):
         if self.output is not None:
             values = self.output.model_dump(exclude={"file"})
             outputs.append(Output(folder / self.output.file, **values, overwrite=overwrite))
+        outputs += [table.build(folder, overwrite) for table in self.dataset]
         if self.checkpoint is not None:
             values = self.checkpoint.model_dump(exclude={"folder"})
             place = folder / self.checkpoint.folder
             outputs.append(Checkpoint(place, **values, overwrite=overwrite))
         return sim, outputs
 
+    def _forcings(self) -> list[Any]:
+        return [table.make("forcing", _FORCING) for table in as_tuple(self.forcing)]
+
+    def _closures(self) -> list[Any]:
+        return []
+
     def _initial(self) -> KindTable:
+        return self._located(self.initial)
+
+    def _located(self, table: KindTable) -> KindTable:
         """With the path of a file made to begin at the case file."""
-        extra = self.initial.model_extra or {}
-        if self.initial.kind != "file" or self.source is None or "path" not in extra:
-            return self.initial
-        return KindTable(kind="file", **{**extra, "path": self.source.parent / str(extra["path"])})
+        extra = table.model_extra or {}
+        if self.source is None or "path" not in extra:
+            return table
+        return KindTable(kind=table.kind, **extra | {"path": self.source.parent / extra["path"]})
+
+    @classmethod
+    def _names(cls, place: tuple[str, ...]) -> list[str]:
+        """Keys of the table at a place in a case."""
+        model: Any = cls
+        for name in place:
+            annotation = model.model_fields[name].annotation
+            options = getattr(annotation, "__args__", (annotation,))
+            model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+        return [name for name, field in model.model_fields.items() if not field.exclude]
+
+    @classmethod
+    def _explain(cls, error: ValidationError) -> str:
+        """The first thing that is wrong, in one line."""
+        first = error.errors()[0]
+        place = tuple(str(part) for part in first["loc"])
+        table = f"[{place[0]}] " if len(place) > 1 else ""
+        if first["type"] == "extra_forbidden":
+            where = f"{table}key" if len(place) > 1 else "table or key"
+            return unknown(where, place[-1], cls._names(place[:1] if len(place) > 1 else ()))
+        if first["type"] == "missing":
+            kind = "key" if len(place) > 1 else "table"
+            return f"{table}{kind} {place[-1]!r} is missing"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "value_error":
+            return f"[{place[0]}] {message}" if place else message
+        return f"{table}{place[-1]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
 
 
-def _names(place: tuple[str, ...]) -> list[str]:
-    """Keys of the table at a place in a case."""
-    model: Any = Case
-    for name in place:
-        annotation = model.model_fields[name].annotation
-        options = getattr(annotation, "__args__", (annotation,))
-        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
-    return [name for name, field in model.model_fields.items() if not field.exclude]
+def as_tuple(tables: KindTable | tuple[KindTable, ...]) -> tuple[KindTable, ...]:
+    """One table or several, as several."""
+    return tables if isinstance(tables, tuple) else (tables,)
 
 
-def _unknown(what: str, name: Any, valid: list[str]) -> str:
+def total(members: list[Any]) -> Any:
+    """The sum of some terms; None of none."""
+    return members[0] if len(members) == 1 else Sum(members) if members else None
+
+
+def unknown(what: str, name: Any, valid: list[str]) -> str:
+    """What to say of a name that is not among the valid ones."""
     close = difflib.get_close_matches(str(name), valid, 1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return f"unknown {what} {name!r}{hint}: expected one of {', '.join(valid)}"
-
-
-def _explain(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line."""
-    first = error.errors()[0]
-    place = tuple(str(part) for part in first["loc"])
-    table = f"[{place[0]}] " if len(place) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        where = f"{table}key" if len(place) > 1 else "table or key"
-        return _unknown(where, place[-1], _names(place[:1] if len(place) > 1 else ()))
-    if first["type"] == "missing":
-        kind = "key" if len(place) > 1 else "table"
-        return f"{table}{kind} {place[-1]!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        return f"[{place[0]}] {message}" if place else message
-    return f"{table}{place[-1]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"

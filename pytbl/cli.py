@@ -171,6 +171,135 @@ def dns(
 
 
 @app.command()
+def les(
+    case: Annotated[Path, typer.Argument(help="Case file (TOML) with [closure] and [filter].")],
+    until: Until = None,
+    out: Out = Path(),
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    picture: Picture = True,
+) -> None:
+    """Run a large-eddy simulation with a closure; also under mpirun."""
+    from .les import LESCase
+
+    run_case(
+        LESCase.load(case),
+        until=until,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        threads=threads,
+        picture=picture,
+    )
+
+
+@app.command()
+def compare(
+    reference: Annotated[Path, typer.Argument(help="Output of a DNS, or dataset of samples.")],
+    simulations: Annotated[list[Path], typer.Argument(help="Outputs of simulations.")],
+    names: Annotated[str, typer.Option(help="What to call them, with commas between.")] = "",
+    start: Annotated[float | None, typer.Option("--from", help="Compare from this time.")] = None,
+    reference_start: Annotated[
+        float | None, typer.Option("--reference-from", help="The same, of the reference.")
+    ] = None,
+    filter: Annotated[
+        str | None, typer.Option(help="Filter of a DNS; gaussian if no file says otherwise.")
+    ] = None,
+    ratio: Annotated[float | None, typer.Option(help="Its width over the LES spacing; 2.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Samples for the a priori metrics.")] = None,
+    k_min: Annotated[float | None, typer.Option(help="First k of the spectral gap.")] = None,
+    samples: Annotated[int, typer.Option(help="Samples of the a priori metrics, at most.")] = 100,
+    out: Annotated[Path, typer.Option(help="Folder of tables and figures.")] = Path("comparison"),
+    picture: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+) -> None:
+    """Compare large-eddy simulations with a DNS or a dataset: metrics, tables, figures."""
+    from . import tables
+    from .compare import compare as compare_files
+
+    result = compare_files(
+        reference,
+        simulations,
+        names=[name.strip() for name in names.split(",")] if names else (),
+        start=start,
+        reference_start=reference_start,
+        filter=filter,
+        ratio=ratio,
+        dataset=dataset,
+        k_min=k_min,
+        samples=samples,
+    )
+    tables.show(result, sys.stdout)
+    written = tables.write(result, out)
+    if picture:
+        try:
+            from .figures import draw
+
+            written += draw(result, out)
+        except ImportError:
+            _say(0, "for pictures, install pytbl[plot]")
+    _say(0, f"wrote {', '.join(path.name for path in written)} in {out}")
+
+
+@app.command(name="filter")
+def filter_output(
+    run: Annotated[Path, typer.Argument(help="Output of a DNS with the field omega.")],
+    coarse: Annotated[int, typer.Option(help="Points of the coarse grid along x.")],
+    out: Annotated[Path, typer.Option(help="File of the dataset.")],
+    filter: Annotated[str, typer.Option(help="Kind of the filter.")] = "gaussian",
+    ratio: Annotated[float, typer.Option(help="Width over the coarse grid's spacing.")] = 2.0,
+    include: Annotated[list[str] | None, typer.Option(help="stress, flux; repeatable.")] = None,
+    dtype: Annotated[str, typer.Option(help="Of the stored fields.")] = "float32",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier file.")
+    ] = False,
+    threads: Annotated[int, typer.Option(help="OpenMP threads of each rank.")] = 1,
+) -> None:
+    """Make a dataset of filtered samples from the output of a DNS; also under mpirun."""
+    from . import filters
+    from .dataset import Dataset
+    from .stored import filter_stored
+
+    dataset = Dataset(
+        out,
+        every=1.0,  # one sample for each record, whatever its time
+        coarse=coarse,
+        filter=filters.make(filter, ratio=ratio),
+        include=include or (),
+        dtype=dtype,
+        overwrite=overwrite,
+    )
+    comm = world()
+    count = filter_stored(run, dataset, comm=comm, threads=threads)
+    _say(comm.Get_rank() if comm is not None else 0, f"wrote {count} samples to {out}")
+
+
+@app.command()
+def split(
+    data: Annotated[list[Path], typer.Argument(help="Dataset of one run.")],
+    out: Annotated[Path, typer.Option(help="Folder of train.h5, validation.h5, test.h5.")],
+    fractions: Annotated[
+        tuple[float, float, float], typer.Option(help="Training, validation, test.")
+    ] = (0.7, 0.15, 0.15),
+    gap: Annotated[float, typer.Option(help="Gaps, in decorrelation times.")] = 3.0,
+    matlab: Annotated[bool, typer.Option("--matlab", help="Write MATLAB files too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier files.")] = False,
+) -> None:
+    """Split a dataset into blocks of time that are far apart: training, validation, test."""
+    from .matlab import write
+    from .samples import Samples
+    from .samples import split as cut
+
+    parts = cut(Samples(data), fractions, gap=gap)
+    _make_folder(out)
+    for name, part in parts._asdict().items():
+        part.save(out / f"{name}.h5", overwrite=overwrite)
+        if matlab:
+            write(part, out, part={"validation": "val"}.get(name, name), overwrite=overwrite)
+    typer.echo(parts.table())
+
+
+@app.command()
 def info(path: Annotated[Path, typer.Argument(help="Case, output or checkpoint.")]) -> None:
     """Say what a file holds."""
     import h5py
@@ -196,12 +325,19 @@ def _describe(path: Path) -> str:
             if "time" in file and len(file["time"]):
                 times = file["time"]
                 lines += [f"records = {len(times)}, t = {times[0]:.6g} .. {times[-1]:.6g}"]
-            lines += [f"variable {name} {file[name].shape}" for name in file]
+            lines += [f"variable {name} {_shape_and_notes(file[name])}" for name in file]
             return "\n".join(lines)
     values = describe_file(path)
     state = {k: v for k, v in values["state"].items() if "wisdom" not in k}
     rows = {"version": values["version"], "written": values["written"]} | state | values["run"]
     return "\n".join(f"{name} = {value}" for name, value in rows.items())
+
+
+def _shape_and_notes(data: Any) -> str:
+    """Shape of a variable, and the statistics that a dataset has of it."""
+    names = ("mean", "standard_deviation", "decorrelation_time", "effective_samples")
+    notes = [f"{name} {data.attrs[name]:.5g}" for name in names if name in data.attrs]
+    return ", ".join([str(data.shape), *notes])
 
 
 # --------------------------------------------------------------------------------------- errors ---

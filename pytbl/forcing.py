@@ -15,6 +15,7 @@ from .composition import Composable, Sum
 from .errors import InputError
 
 if TYPE_CHECKING:
+    from .filters import Filter
     from .grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -130,6 +131,43 @@ class Kolmogorov(Waves):
         wavenumber = 2 * np.pi / grid.ly * self.mode
         self._waves = [(0, self.mode, -self.amplitude * wavenumber)]
         super().bind(grid)
+
+
+class Filtered(Composable):
+    """A forcing as a large-eddy simulation sees it: every mode times the filter's G(k).
+
+    Parameters
+    ----------
+    forcing : Forcing
+    filter : Filter
+        Its width is counted on the grid of the simulation.
+    """
+
+    def __init__(self, forcing: Any, filter: Filter) -> None:
+        self.forcing, self.filter = forcing, filter
+        self.steady = getattr(forcing, "steady", False)
+        self.impulsive = getattr(forcing, "impulsive", False)
+
+    def __repr__(self) -> str:
+        return f"Filtered({self.forcing!r}, {self.filter!r})"
+
+    @property
+    def kx_mode_max(self) -> int | None:
+        """Largest mode number along x that the forcing touches."""
+        return getattr(self.forcing, "kx_mode_max", None)
+
+    def bind(self, grid: Grid) -> None:
+        """Bind the forcing, and evaluate the filter."""
+        if hasattr(self.forcing, "bind"):
+            self.forcing.bind(grid)
+        self._transfer = self.filter.transfer(grid).astype(grid.dtype)
+        self._scratch = grid.zeros_spectral()
+
+    def add(self, source_hat: Array, t: float, step: int) -> None:
+        """Add the filtered forcing."""
+        self._scratch[...] = 0
+        self.forcing.add(self._scratch, t, step)
+        source_hat += self._transfer * self._scratch
 
 
 class Ring(Composable):

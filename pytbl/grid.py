@@ -357,6 +357,12 @@ class Grid:
         work.plan.rows_modulus(work.buffer.rows)
         return self._to_columns(work)
 
+    def square(self, a_hat: ArrayLike, b_hat: ArrayLike) -> tuple[Array, Array]:
+        """Spectra of ``a^2 - b^2`` and ``2 a b``, the square of ``a + i b``, free of aliasing."""
+        work = self._to_rows(a_hat, b_hat)
+        work.plan.rows_square(work.buffer.rows)
+        return self._to_columns(work)
+
     def _to_rows(self, a_hat: ArrayLike, b_hat: ArrayLike) -> Workspace:
         work = self.products
         work.claim()

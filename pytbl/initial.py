@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import filters
 from .errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import h5py
     from numpy.typing import ArrayLike
 
+    from .filters import Filter
     from .grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -346,7 +349,9 @@ def resample(grid: Grid, omega: Array) -> Array:
     return grid.to_physical(whole[grid.kx_start : grid.kx_start + grid.nkx_local])
 
 
-def from_file(grid: Grid, path: str | Path, *, record: int = -1) -> Array:
+def from_file(
+    grid: Grid, path: str | Path, *, record: int = -1, filter: Filter | str | None = None
+) -> Array:
     """A field from a file, of any resolution.
 
     Parameters
@@ -358,6 +363,9 @@ def from_file(grid: Grid, path: str | Path, *, record: int = -1) -> Array:
         [x, y] and are transposed here.
     record : int
         Which time of an output; the last by default.
+    filter : Filter or str, optional
+        Applied to the field, as the start of a large-eddy simulation; a dataset's fields, which
+        are filtered already, are taken as they are.
 
     Returns
     -------
@@ -369,11 +377,15 @@ def from_file(grid: Grid, path: str | Path, *, record: int = -1) -> Array:
         On all ranks: the file cannot be read, holds no such field, or one that is not finite or of
         another domain.
     """
+    if isinstance(filter, str):
+        filter = filters.make(filter)
     answer: Array | str | None = None
+    filtered = ""
     if grid.exchange.rank == 0:
         try:
-            answer = _read(Path(path), record, (grid.lx, grid.ly))
+            answer, filtered = _read(Path(path), record, (grid.lx, grid.ly))
             _check_values(answer, f"{path}")
+            _check_filter(path, filtered, filter)
         except InputError as error:
             answer = str(error)
         except (OSError, KeyError, ValueError, IndexError) as error:
@@ -382,11 +394,19 @@ def from_file(grid: Grid, path: str | Path, *, record: int = -1) -> Array:
     if isinstance(answer, str):
         raise InputError(answer)
     assert answer is not None
-    return resample(grid, answer)
+    field = resample(grid, answer)
+    if filter is None or grid.exchange.bcast(filtered):
+        return field
+    return grid.to_physical(filter.transfer(grid) * grid.to_spectral(field))
 
 
-def _read(path: Path, record: int, lengths: tuple[float, float]) -> Array:
-    """The whole field, indexed [y, x]."""
+def _check_filter(path: str | Path, found: str, wanted: Filter | None) -> None:
+    if found and wanted is not None and found != repr(wanted):
+        raise InputError(f"the fields of {path} are filtered by {found}, expected {wanted!r}")
+
+
+def _read(path: Path, record: int, lengths: tuple[float, float]) -> tuple[Array, str]:
+    """The whole field, indexed [y, x], and the filter that was applied to it, if any."""
     import h5py
 
     if not path.is_file():
@@ -394,7 +414,7 @@ def _read(path: Path, record: int, lengths: tuple[float, float]) -> Array:
     if not h5py.is_hdf5(path):
         from scipy.io import loadmat
 
-        return np.asarray(loadmat(path, variable_names=["Omega"])["Omega"], float).T
+        return np.asarray(loadmat(path, variable_names=["Omega"])["Omega"], float).T, ""
     with h5py.File(path, "r") as file:
         if "omega" in file:
             found = tuple(float(file.attrs[name]) for name in ("lx", "ly") if name in file.attrs)
@@ -403,9 +423,16 @@ def _read(path: Path, record: int, lengths: tuple[float, float]) -> Array:
             data = file["omega"]
             if not -len(data) <= record < len(data):
                 raise InputError(f"{path} has {len(data)} records, got record {record}")
-            return np.asarray(data[record], float)
+            return np.asarray(data[record], float), _filter_of(file)
         if "Omega" in file:  # MATLAB 7.3 stores column-major: h5py sees [y, x] of an [x, y] array
-            return np.asarray(file["Omega"], float)
+            return np.asarray(file["Omega"], float), ""
         raise InputError(
             f"{path} holds no variable omega (pytbl) or Omega (py2d), but {', '.join(file)}"
         )
+
+
+def _filter_of(file: h5py.File) -> str:
+    """Repr of the filter of a dataset; empty for an output."""
+    if "pi" not in file:
+        return ""
+    return repr(filters.make(str(file.attrs["filter"]), ratio=float(file.attrs["filter_ratio"])))

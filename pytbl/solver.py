@@ -116,6 +116,7 @@ class Solver:
         self.dt = dt if dt is not None else 0.0
         self.t = 0.0
         self.steps = 0
+        self.stage_time = 0.0  #: of the stage whose sources are being collected [time]
         for term in (forcing, closure):
             if hasattr(term, "bind"):
                 term.bind(grid)
@@ -283,7 +284,8 @@ class Solver:
         stages, node = scheme.stages, 0.0
         for i in range(len(stages)):
             last = i == len(stages) - 1
-            self._sources.collect(self, self.t + node * self.dt, last=last)
+            self.stage_time = self.t + node * self.dt
+            self._sources.collect(self, self.stage_time, last=last)
             self._place_velocity()
             maxima = work.plan.rows_square(work.buffer.rows)
             work.buffer.to_columns()

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "pytbl"
 
 FLOORS = [
     {"_core", "errors"},
-    {"composition", "exchange", "grid", "wisdom"},
+    {"composition", "exchange", "grid", "periodic", "wisdom"},
     {"flow", "forcing", "initial", "diagnostics", "filters", "subgrid", "closures", "metrics"},
     {"schemes", "signals", "sources", "solver"},
     {
@@ -24,8 +24,9 @@ FLOORS = [
         "samples",
         "matlab",
         "playback",
+        "runs",
     },
-    {"case", "progress", "report", "compare", "cli"},
+    {"case", "progress", "report", "compare", "cli", "les"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 

@@ -1,0 +1,109 @@
+"""Case files of large-eddy simulations: a case, the filter that it stands for, and a closure."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from . import filters
+from .case import Case, GridTable, KindTable, Table, as_tuple, total, unknown
+from .closures import CLOSURES
+from .composition import Scaled
+from .errors import InputError
+from .filters import Filter
+from .forcing import Filtered
+from .playback import Playback
+
+KINDS: dict[str, Any] = {**CLOSURES, "playback": Playback}
+
+
+class LESGridTable(GridTable):
+    """``[grid]`` of an LES: N points carry the modes that N points can."""
+
+    dealias: Literal["2/3", "3/2"] = "3/2"
+
+
+class FilterTable(Table):
+    """``[filter]``; see `pytbl.filters`."""
+
+    kind: str = "gaussian"
+    ratio: float = 2.0
+
+    def build(self) -> Filter:
+        """The filter."""
+        return filters.make(self.kind, ratio=self.ratio)
+
+
+class LESCase(Case):
+    """A case with closures, and with the filter that the resolved field stands for.
+
+    The filter is applied to the forcing, and to an initial field that comes from an output of a
+    DNS; without the table, neither is filtered.
+    """
+
+    grid: LESGridTable
+    filter: FilterTable | None = None
+    closure: KindTable | tuple[KindTable, ...] = ()
+
+    def build_closure(self) -> Any:
+        """The closure alone; None where there is none.
+
+        Raises
+        ------
+        InputError
+            A kind or key is unknown, or a value cannot be used.
+        """
+        return total(self._closures())
+
+    def _closures(self) -> list[Any]:
+        tables = [self._located(table) for table in as_tuple(self.closure)]
+        return [self._make(table) for table in tables if table.kind != "none"]
+
+    def _make(self, table: KindTable) -> Any:
+        extra = dict(table.model_extra or {})
+        factor = extra.pop("factor", 1.0)
+        if not isinstance(factor, int | float):
+            raise InputError(f"[closure] factor must be a number, got {factor!r}")
+        made = KindTable(kind=table.kind, **extra).make("closure", self._kinds(table.kind))
+        return made if factor == 1 else Scaled.of(made, factor)
+
+    def _kinds(self, kind: str) -> dict[str, Callable[..., Any]]:
+        """Closures by name, with the one of a user's own file, ``path.py:Class``, if it is that."""
+        if ".py:" not in kind:
+            return {**KINDS, "none": type(None)}
+        path, _, name = kind.rpartition(":")
+        return {kind: _from_file((self.source.parent if self.source else Path()) / path, name)}
+
+    def _forcings(self) -> list[Any]:
+        members = super()._forcings()
+        if self.filter is None:
+            return members
+        return [Filtered(member, self.filter.build()) for member in members]
+
+    def _initial(self) -> KindTable:
+        table = super()._initial()
+        if table.kind != "file" or self.filter is None:
+            return table
+        extra = {"filter": self.filter.build(), **(table.model_extra or {})}
+        return KindTable(kind="file", **extra)
+
+
+def _from_file(path: Path, name: str) -> Callable[..., Any]:
+    """A class or function of a Python file."""
+    if not path.is_file():
+        raise InputError(f"[closure] kind: {path}: no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"[closure] kind: {path} cannot be imported: {error}") from None
+    found = getattr(module, name, None)
+    if not callable(found):
+        classes = [n for n, member in vars(module).items() if inspect.isclass(member)]
+        raise InputError(unknown(f"class of {path}", name, classes))
+    return found
