@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     Array = np.ndarray[Any, np.dtype[Any]]
+    Pair = tuple[Array, Array]
 
 SMALLEST = 8
 
@@ -322,12 +323,24 @@ class Grid:
 
     # ----------------------------------------------------------------- work at product points ---
 
-    def to_points(self, a_hat: ArrayLike, b_hat: ArrayLike) -> tuple[Array, Array]:
+    # What these return may be arrays of the caller's: fresh memory costs more than the work on it.
+
+    def zeros_points(self) -> tuple[Array, Array]:
+        """Two fields of zeros at the points where products are formed."""
+        shape = self.products.plan.y_count, self.product_points[0]
+        return np.zeros(shape, self.dtype), np.zeros(shape, self.dtype)
+
+    def to_points(
+        self, a_hat: ArrayLike, b_hat: ArrayLike | None, *, out: Pair | None = None
+    ) -> Pair:
         """Two real fields at the points where products are formed, free of aliasing.
 
         Parameters
         ----------
         a_hat, b_hat : ndarray, shape (nkx_local, ny), complex
+            The second may be None: zero.
+        out : pair of ndarray, optional
+            Where to put the fields, as `zeros_points` makes it.
 
         Returns
         -------
@@ -335,12 +348,11 @@ class Grid:
             Of ``product_points``: as many as the grid has, or half as many again with "3/2".
         """
         work = self._to_rows(a_hat, b_hat)
-        shape = work.plan.y_count, self.product_points[0]
-        a, b = np.empty(shape, self.dtype), np.empty(shape, self.dtype)
+        a, b = out if out is not None else self.zeros_points()
         work.plan.rows_read(work.buffer.rows, a, b)
         return a, b
 
-    def from_points(self, a: Array, b: Array) -> tuple[Array, Array]:
+    def from_points(self, a: Array, b: Array, *, out: Pair | None = None) -> Pair:
         """Spectra of two real fields given at the points of `to_points`, cut to the kept modes."""
         work = self.products
         work.claim()
@@ -349,31 +361,30 @@ class Grid:
             np.ascontiguousarray(b, self.dtype),
             work.buffer.rows,
         )
-        return self._to_columns(work)
+        return self._to_columns(work, out)
 
-    def times_modulus(self, a_hat: ArrayLike, b_hat: ArrayLike) -> tuple[Array, Array]:
+    def times_modulus(self, a_hat: ArrayLike, b_hat: ArrayLike, *, out: Pair | None = None) -> Pair:
         """Spectra of ``abs(f) a`` and ``abs(f) b``, with ``f = a + i b``, formed at `to_points`."""
         work = self._to_rows(a_hat, b_hat)
         work.plan.rows_modulus(work.buffer.rows)
-        return self._to_columns(work)
+        return self._to_columns(work, out)
 
-    def square(self, a_hat: ArrayLike, b_hat: ArrayLike) -> tuple[Array, Array]:
+    def square(self, a_hat: ArrayLike, b_hat: ArrayLike, *, out: Pair | None = None) -> Pair:
         """Spectra of ``a^2 - b^2`` and ``2 a b``, the square of ``a + i b``, free of aliasing."""
         work = self._to_rows(a_hat, b_hat)
         work.plan.rows_square(work.buffer.rows)
-        return self._to_columns(work)
+        return self._to_columns(work, out)
 
-    def _to_rows(self, a_hat: ArrayLike, b_hat: ArrayLike) -> Workspace:
+    def _to_rows(self, a_hat: ArrayLike, b_hat: ArrayLike | None) -> Workspace:
         work = self.products
         work.claim()
-        work.plan.columns_synthesize(
-            self._spectrum(a_hat), self._spectrum(b_hat), work.buffer.columns
-        )
+        b = None if b_hat is None else self._spectrum(b_hat)
+        work.plan.columns_synthesize(self._spectrum(a_hat), b, work.buffer.columns)
         work.buffer.to_rows()
         return work
 
-    def _to_columns(self, work: Workspace) -> tuple[Array, Array]:
-        a_hat, b_hat = self.zeros_spectral(), self.zeros_spectral()
+    def _to_columns(self, work: Workspace, out: Pair | None) -> Pair:
+        a_hat, b_hat = out if out is not None else (self.zeros_spectral(), self.zeros_spectral())
         work.buffer.to_columns()
         work.plan.columns_analyze(work.buffer.columns, a_hat, b_hat)
         return a_hat, b_hat

@@ -64,9 +64,7 @@ class Coarsening:
     def __init__(self, fine: Grid, coarse: Grid, filter: Filter | None = None) -> None:
         check_coarser(fine, coarse)
         self.fine, self.coarse, self.filter = fine, coarse, filter
-        self._transfer = 1.0 if filter is None else filter.transfer(coarse)
-        self._ky = np.r_[: coarse.ky_max + 1, fine.ny - coarse.ky_max : fine.ny]
-        self._coarse_ky = self._ky - (self._ky > coarse.ky_max) * (fine.ny - coarse.ny)
+        self._transfer = None if filter is None else filter.transfer(coarse).astype(coarse.dtype)
         have = min(max(coarse.nkx - fine.kx_start, 0), fine.nkx_local)
         self._rows = (fine.kx_start, fine.kx_start + have)
         self._wanted = (coarse.kx_start, coarse.kx_start + coarse.nkx_local)
@@ -82,11 +80,16 @@ class Coarsening:
         -------
         ndarray, shape (coarse.nkx_local, coarse.ny), complex
         """
-        first, stop = self._rows
-        kept = hat[: stop - first, self._ky]
+        here, half = self._rows[1] - self._rows[0], self.coarse.ky_max
+        kept = np.empty((here, 2 * half + 1), hat.dtype)  # ky = 0 .. half, then -half .. -1
+        kept[:, : half + 1] = hat[:here, : half + 1]
+        kept[:, half + 1 :] = hat[:here, self.fine.ny - half :]
+        moved = self.coarse.exchange.move(kept, self._rows, self._wanted)
         out = self.coarse.zeros_spectral()
-        out[:, self._coarse_ky] = self.coarse.exchange.move(kept, self._rows, self._wanted)
-        out *= self._transfer
+        out[:, : half + 1] = moved[:, : half + 1]
+        out[:, self.coarse.ny - half :] = moved[:, half + 1 :]
+        if self._transfer is not None:
+            out *= self._transfer
         return out
 
 
@@ -172,5 +175,5 @@ def _velocity_products(grid: Grid, omega_hat: Array) -> tuple[Array, Array, Arra
 
 def _vorticity_products(grid: Grid, omega_hat: Array) -> tuple[Array, Array]:
     u, v = _velocity(grid, omega_hat)
-    omega, _ = grid.to_points(omega_hat, np.zeros_like(omega_hat))
+    omega, _ = grid.to_points(omega_hat, None)
     return grid.from_points(u * omega, v * omega)

@@ -234,21 +234,19 @@ def test_a_dynamic_constant_finds_a_planted_one(kind, monkeypatch):
     length = (planted * closure.width) ** closure._power
     if kind is DynamicSmagorinsky:
         # a resolved z^2 that is minus the modelled stress, -4 nu S, at either scale
-        def square(on, omega_hat):
-            model = closure if on is grid else closure._coarse
-            strain = on.times_modulus(*model._strain(omega_hat))
-            width_squared = 1 if on is grid else 4
+        def square(model, omega_hat):
+            width_squared = 1 if model is closure else 4
+            strain = model.grid.times_modulus(*model._strain(omega_hat))
             return tuple(8 * width_squared * length * part for part in strain)
 
-        monkeypatch.setattr("pytbl.closures.dynamic._square_of_velocity", square)
+        monkeypatch.setattr(DynamicSmagorinsky, "_square_of_velocity", square)
     else:
-        from pytbl.closures.dynamic import _diffusion
 
         def term(omega_hat):
-            return -length * _diffusion(grid, omega_hat)
+            return -length * closure._diffusion(omega_hat)
 
         def coarse_term(omega_hat):
-            return -8 * length * _diffusion(closure.test.grid, omega_hat)
+            return -8 * length * closure._coarse._diffusion(omega_hat)
 
         monkeypatch.setattr(grid, "nonlinear_term", term)
         monkeypatch.setattr(closure.test.grid, "nonlinear_term", coarse_term)

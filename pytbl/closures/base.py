@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
+    Pair = tuple[Array, Array]
 
 
 class State(NamedTuple):
@@ -69,12 +70,23 @@ class Closure(Composable, ABC):
         """Take the wavenumbers of a grid."""
         self.grid = grid
         self.width = self.ratio * math.sqrt(grid.dx * grid.dy)
-        # the strain is S_xx + i S_xy = (strain_xx + i strain_xy) psi, and the source of a stress
-        # is its adjoint: see `stress_source`
-        self._inverse_k2 = grid.inverse_k2.astype(grid.dtype)
         self._k2 = grid.k2.astype(grid.dtype)
-        self._strain_xx = (-grid.kx * grid.ky).astype(grid.dtype)
-        self._strain_xy = ((grid.kx**2 - grid.ky**2) / 2).astype(grid.dtype)
+        # the strain is S_xx + i S_xy = (strain_xx + i strain_xy) psi, and the source of a stress
+        # is its adjoint: see `_stress_source`
+        strain_xx, strain_xy = -grid.kx * grid.ky, (grid.kx**2 - grid.ky**2) / 2
+        self._strain_symbols = [
+            (strain * grid.inverse_k2).astype(grid.dtype) for strain in (strain_xx, strain_xy)
+        ]
+        self._stress_symbols = [strain.astype(grid.dtype) for strain in (strain_xx, strain_xy)]
+        self._gradient_symbols = [
+            np.broadcast_to(1j * k, grid.mask.shape).astype(grid.complex_dtype)
+            for k in (grid.kx, grid.ky)
+        ]
+        self._velocity_symbols = [
+            (symbol * grid.inverse_k2).astype(grid.complex_dtype)
+            for symbol in (1j * grid.ky, -1j * grid.kx)
+        ]
+        self._pair = grid.zeros_spectral(), grid.zeros_spectral()
 
     @abstractmethod
     def add(self, source_hat: Array, state: Any) -> None:
@@ -86,18 +98,50 @@ class Closure(Composable, ABC):
         state : Solver or State
         """
 
-    def _strain(self, omega_hat: Array) -> tuple[Array, Array]:
-        """Spectra of S_xx and S_xy."""
-        psi_hat = omega_hat * self._inverse_k2
-        return self._strain_xx * psi_hat, self._strain_xy * psi_hat
+    # What follows works in one pair of arrays: each result is lost with the next one.
 
-    def _stress_source(self, difference_hat: Array, shear_hat: Array) -> Array:
-        r"""SGS term of a stress, from ``tau_xx - tau_yy`` and ``2 tau_xy``.
+    def _times(self, symbols: list[Array], hat: Array) -> Pair:
+        for symbol, part in zip(symbols, self._pair, strict=True):
+            np.multiply(symbol, hat, out=part)
+        return self._pair
+
+    def _strain(self, omega_hat: Array) -> Pair:
+        """Spectra of S_xx and S_xy."""
+        return self._times(self._strain_symbols, omega_hat)
+
+    def _velocity(self, omega_hat: Array) -> Pair:
+        """Spectra of the velocity."""
+        return self._times(self._velocity_symbols, omega_hat)
+
+    def _gradient(self, hat: Array) -> Pair:
+        """Spectra of the gradient of a field."""
+        return self._times(self._gradient_symbols, hat)
+
+    def _strain_times_modulus(self, omega_hat: Array) -> Pair:
+        """Spectra of ``abs(S) S_xx`` and ``abs(S) S_xy``, with ``S = S_xx + i S_xy``."""
+        return self.grid.times_modulus(*self._strain(omega_hat), out=self._pair)
+
+    @staticmethod
+    def _weighted_sum(factor: float, symbols: list[Array], pair: Pair) -> Array:
+        """``factor * sum(symbol * part)``; the pair is lost."""
+        for symbol, part in zip(symbols, pair, strict=True):
+            part *= symbol
+        total, other = pair
+        total += other
+        total *= factor
+        return total
+
+    def _divergence(self, factor: float, vector: Pair) -> Array:
+        """Spectrum of a factor times the divergence of a vector field, which is lost."""
+        return self._weighted_sum(factor, self._gradient_symbols, vector)
+
+    def _stress_source(self, factor: float, stress: Pair) -> Array:
+        r"""SGS term of a factor times a stress, ``tau_xx - tau_yy`` and ``2 tau_xy``, now lost.
 
         .. math:: \Pi = \partial_{xy}(\tau_{xx}-\tau_{yy}) -
                   \tfrac12(\partial_{xx}-\partial_{yy})(2\tau_{xy})
         """
-        return self._strain_xx * difference_hat + self._strain_xy * shear_hat
+        return self._weighted_sum(factor, self._stress_symbols, stress)
 
     def _mean_square(self, hat: Array, power_of_k: int = 0) -> float:
         """Mean of ``abs(grad^power omega)^2`` over the domain."""

@@ -11,12 +11,13 @@ from ..errors import InputError
 from ..grid import Grid
 from ..subgrid import Coarsening
 from .base import Closure
-from .eddy_viscosity import EddyViscosity, Leith, Smagorinsky, gradient
+from .eddy_viscosity import EddyViscosity, Leith, Smagorinsky
 
 if TYPE_CHECKING:
     from ..grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
+    Pair = tuple[Array, Array]
 
 
 class TestScale:
@@ -95,6 +96,7 @@ class Dynamic(EddyViscosity):
         self._apply(source_hat, state.omega_hat, length)
 
     _power: int
+    _coarse: Any  # the same closure on the grid of half the points
 
     def _squared_length(self) -> float:
         return float((self.coefficient * self.width) ** self._power)
@@ -124,22 +126,21 @@ class DynamicSmagorinsky(Dynamic, Smagorinsky):
     def measure(self, omega_hat: Array) -> float:
         """``(C_s width)^2`` [length^2]."""
         test, coarse_hat = self.test, self.test.filter(omega_hat)
-        fine = test.filter_pair(_square_of_velocity(self.grid, omega_hat))
-        coarse = _square_of_velocity(test.grid, coarse_hat)
-        model = test.filter_pair(self.grid.times_modulus(*self._strain(omega_hat)))
-        model_coarse = test.grid.times_modulus(*self._coarse._strain(coarse_hat))
+        fine = test.filter_pair(self._square_of_velocity(omega_hat))
+        resolved = self._coarse._square_of_velocity(coarse_hat)
+        leonard = [f - r for f, r in zip(fine, resolved, strict=True)]
+        model = test.filter_pair(self._strain_times_modulus(omega_hat))
+        model_coarse = self._coarse._strain_times_modulus(coarse_hat)
         # L_xx - L_yy and 2 L_xy, and the same of M: the trace of neither counts
-        l_1, l_2 = test.grid.to_points(fine[0] - coarse[0], fine[1] - coarse[1])
+        l_1, l_2 = test.grid.to_points(*leonard)
         m_1, m_2 = test.grid.to_points(
             8 * (model[0] - 4 * model_coarse[0]), 8 * (model[1] - 4 * model_coarse[1])
         )
         return clipped_mean_ratio(test.grid, l_1 * m_1 + l_2 * m_2, m_1**2 + m_2**2)
 
-
-def _square_of_velocity(grid: Grid, omega_hat: Array) -> tuple[Array, Array]:
-    """Spectra of ``u^2 - v^2`` and ``2 u v``."""
-    psi_hat = omega_hat * grid.inverse_k2
-    return grid.square(1j * grid.ky * psi_hat, -1j * grid.kx * psi_hat)
+    def _square_of_velocity(self, omega_hat: Array) -> tuple[Array, Array]:
+        """Spectra of ``u^2 - v^2`` and ``2 u v``."""
+        return self.grid.square(*self._velocity(omega_hat), out=self._pair)
 
 
 class DynamicLeith(Dynamic, Leith):
@@ -158,21 +159,33 @@ class DynamicLeith(Dynamic, Leith):
     """
 
     _power = 3
+    _points: tuple[Pair, Pair]
 
     def measure(self, omega_hat: Array) -> float:
         """``(C_L width)^3`` [length^3]."""
         test, coarse_hat = self.test, self.test.filter(omega_hat)
         resolved = test.filter(self.grid.nonlinear_term(omega_hat))
         resolved -= test.grid.nonlinear_term(coarse_hat)
-        model = 8 * _diffusion(test.grid, coarse_hat) - test.filter(
-            _diffusion(self.grid, omega_hat)
-        )
+        model = 8 * self._coarse._diffusion(coarse_hat) - test.filter(self._diffusion(omega_hat))
         h, m = test.grid.to_points(resolved, model)
         return clipped_mean_ratio(test.grid, h * m, m**2)
 
+    def bind(self, grid: Grid) -> None:
+        """Take the wavenumbers of a grid, and room for its gradient and Laplacian."""
+        super().bind(grid)
+        for closure in (self, self._coarse):
+            closure._points = closure.grid.zeros_points(), closure.grid.zeros_points()
 
-def _diffusion(grid: Grid, omega_hat: Array) -> Array:
-    """Spectrum of ``abs(grad omega) laplace(omega)``."""
-    x, y = grid.to_points(*gradient(grid, omega_hat))
-    laplacian, _ = grid.to_points(-grid.k2 * omega_hat, np.zeros_like(omega_hat))
-    return grid.from_points(np.hypot(x, y) * laplacian, np.zeros_like(laplacian))[0]
+    def _diffusion(self, omega_hat: Array) -> Array:
+        """Spectrum of ``abs(grad omega) laplace(omega)``; lost with the next one."""
+        grid = self.grid
+        vector, scalar = self._points
+        x, y = grid.to_points(*self._gradient(omega_hat), out=vector)
+        laplacian, zero = grid.to_points(self._k2 * omega_hat, None, out=scalar)
+        x *= x
+        y *= y
+        x += y
+        laplacian *= np.sqrt(x, out=x)
+        hat, _ = grid.from_points(laplacian, zero, out=self._pair)
+        np.negative(hat, out=hat)
+        return hat

@@ -12,8 +12,6 @@ from ..errors import InputError
 from .base import Closure, finite
 
 if TYPE_CHECKING:
-    from ..grid import Grid
-
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -118,8 +116,7 @@ class Smagorinsky(EddyViscosity):
 
     def _add_local(self, source_hat: Array, omega_hat: Array, length: float) -> None:
         # tau_xx - tau_yy + 2i tau_xy = -4 nu_e S with nu_e = 2 length abs(S), S = S_xx + i S_xy
-        products = self.grid.times_modulus(*self._strain(omega_hat))
-        source_hat -= 8 * length * self._stress_source(*products)
+        source_hat += self._stress_source(-8 * length, self._strain_times_modulus(omega_hat))
 
 
 class Leith(EddyViscosity):
@@ -148,15 +145,5 @@ class Leith(EddyViscosity):
         return length * math.sqrt(self._mean_square(omega_hat, 1))
 
     def _add_local(self, source_hat: Array, omega_hat: Array, length: float) -> None:
-        flux_x, flux_y = self.grid.times_modulus(*gradient(self.grid, omega_hat))
-        source_hat += length * divergence(self.grid, flux_x, flux_y)
-
-
-def gradient(grid: Grid, hat: Array) -> tuple[Array, Array]:
-    """Spectra of the gradient of a field."""
-    return 1j * grid.kx * hat, 1j * grid.ky * hat
-
-
-def divergence(grid: Grid, x_hat: Array, y_hat: Array) -> Array:
-    """Spectrum of the divergence of a vector field."""
-    return 1j * grid.kx * x_hat + 1j * grid.ky * y_hat
+        flux = self.grid.times_modulus(*self._gradient(omega_hat), out=self._pair)
+        source_hat += self._divergence(length, flux)

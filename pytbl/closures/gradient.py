@@ -11,6 +11,8 @@ from ..errors import InputError
 from .base import Closure
 
 if TYPE_CHECKING:
+    from ..grid import Grid
+
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -45,24 +47,30 @@ class Gradient(Closure):
     def __repr__(self) -> str:
         return f"Gradient(order={self.order}, ratio={self.ratio:g})"
 
-    def stress(self, omega_hat: Array) -> tuple[Array, Array]:
-        """Spectra of ``tau_xx - tau_yy`` and ``2 tau_xy`` [length^2/time^2]."""
-        grid = self.grid
-        psi_hat = omega_hat * self._inverse_k2
-        u_hat, v_hat = 1j * grid.ky * psi_hat, -1j * grid.kx * psi_hat
-        # derivatives in units of the width over sqrt(12), which may differ along x and y
+    def bind(self, grid: Grid) -> None:
+        """Take the wavenumbers of a grid, and the symbols of all derivatives of the velocity."""
+        super().bind(grid)
+        # in units of the width over sqrt(12), which may differ along x and y
         ik_x = 1j * grid.kx * (self.ratio * grid.dx / math.sqrt(12))
         ik_y = 1j * grid.ky * (self.ratio * grid.dy / math.sqrt(12))
-        difference, shear = grid.zeros_spectral(), grid.zeros_spectral()
+        self._derivatives = []
         for n in range(1, self.order // 2 + 1):
             for j in range(n + 1):
-                derivative = ik_x ** (n - j) * ik_y**j
                 weight = math.comb(n, j) / math.factorial(n)
-                squares = grid.square(derivative * u_hat, derivative * v_hat)
-                difference += weight * squares[0]
-                shear += weight * squares[1]
-        return difference, shear
+                root = (math.sqrt(weight) * ik_x ** (n - j) * ik_y**j).astype(grid.complex_dtype)
+                self._derivatives.append([root * symbol for symbol in self._velocity_symbols])
+        self._stress = grid.zeros_spectral(), grid.zeros_spectral()
+
+    def stress(self, omega_hat: Array) -> tuple[Array, Array]:
+        """Spectra of ``tau_xx - tau_yy``, ``2 tau_xy`` [length^2/time^2]; lost with the next."""
+        for total in self._stress:
+            total[...] = 0
+        for derivative in self._derivatives:
+            parts = self.grid.square(*self._times(derivative, omega_hat), out=self._pair)
+            for total, part in zip(self._stress, parts, strict=True):
+                total += part
+        return self._stress
 
     def add(self, source_hat: Array, state: Any) -> None:
         """Add the term."""
-        source_hat += self._stress_source(*self.stress(state.omega_hat))
+        source_hat += self._stress_source(1.0, self.stress(state.omega_hat))
