@@ -1,7 +1,7 @@
 """The constants of Leith and Smagorinsky, measured in a DNS and beside Lilly-type theory.
 
-In a range with the spectrum E(k) = C' eta^(2/3) k^-3, cut off sharply at k_c = pi / D, a closure that
-takes the enstrophy flux eta out of the resolved scales must have
+In a range with the spectrum E(k) = C' eta^(2/3) k^-3, cut off sharply at k_c = pi / D, a closure
+that takes the enstrophy flux eta out of the resolved scales must have
 
     C_L = 1 / (pi sqrt(C'))                                             (Leith)
     C_s = 1 / (pi (2 ln(k_c / k_1))^(1/4) C'^(3/4))                     (Smagorinsky)

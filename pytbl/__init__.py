@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         forcing,
         initial,
         metrics,
+        nn,
         samples,
     )
     from .checkpoint import Checkpoint
@@ -39,6 +40,7 @@ __all__ = [
     "forcing",
     "initial",
     "metrics",
+    "nn",
     "samples",
 ]
 
@@ -61,6 +63,7 @@ _MODULES = (
     "forcing",
     "initial",
     "metrics",
+    "nn",
     "samples",
 )
 

@@ -8,7 +8,7 @@ import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -135,6 +135,7 @@ class DatasetTable(Table):
     coarse: int | tuple[int, int]
     filter: str = "gaussian"
     ratio: float = 2.0
+    start: float = 0.0
     include: tuple[str, ...] = ()
     dtype: Literal["float64", "float32"] = "float32"
 
@@ -143,7 +144,7 @@ class DatasetTable(Table):
         return Dataset(
             folder / self.file,
             filter=filters.make(self.filter, ratio=self.ratio),
-            **self.model_dump(include={"every", "coarse", "include", "dtype"}),
+            **self.model_dump(include={"every", "coarse", "start", "include", "dtype"}),
             overwrite=overwrite,
         )
 
@@ -176,7 +177,7 @@ class Case(Table):
         return [value] if isinstance(value, dict) else value
 
     @classmethod
-    def load(cls, path: str | Path) -> Case:
+    def load(cls, path: str | Path) -> Self:
         """Read a case file.
 
         Raises
@@ -197,7 +198,7 @@ class Case(Table):
             raise InputError(f"{path}: {error}") from None
 
     @classmethod
-    def parse(cls, text: str) -> Case:
+    def parse(cls, text: str) -> Self:
         """A case from TOML text; errors as `load`."""
         try:
             values = tomllib.loads(text)

@@ -300,12 +300,42 @@ def split(
 
 
 @app.command()
-def info(path: Annotated[Path, typer.Argument(help="Case, output or checkpoint.")]) -> None:
+def train(
+    config: Annotated[Path, typer.Argument(help="Training file (TOML).")],
+    out: Out = Path(),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue after the last whole epoch, if there is one.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a network on filtered samples."""
+    from .nn.config import TrainingFile
+    from .nn.history import Monitor
+
+    training = TrainingFile.load(config)
+    with Monitor() as progress:
+        result = training.run(
+            config.parent, out, resume=resume, overwrite=overwrite, progress=progress
+        )
+    _say(0, f"wrote {out / 'best.closure'}, of epoch {result.best_epoch}")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="Case, output, checkpoint or closure.")],
+) -> None:
     """Say what a file holds."""
+    import zipfile
+
     import h5py
 
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    if zipfile.is_zipfile(path):
+        from .nn import artifact
+
+        typer.echo(artifact.text(path))
+        return
     if not h5py.is_hdf5(path):
         from .case import Case
 

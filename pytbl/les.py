@@ -48,14 +48,23 @@ class LESCase(Case):
     filter: FilterTable | None = None
     closure: KindTable | tuple[KindTable, ...] = ()
 
-    def build_closure(self) -> Any:
+    def build_closure(self, *, own_files: bool = True) -> Any:
         """The closure alone; None where there is none.
+
+        Parameters
+        ----------
+        own_files : bool
+            Run the Python files that the case names. A case that comes out of a data file is not
+            the user's own word for it.
 
         Raises
         ------
         InputError
-            A kind or key is unknown, or a value cannot be used.
+            A kind or key is unknown, a value cannot be used, or a file must not be run.
         """
+        for table in as_tuple(self.closure):
+            if ".py:" in table.kind and not own_files:
+                raise InputError(f"{table.kind} is not run on the word of a data file")
         return total(self._closures())
 
     def _closures(self) -> list[Any]:

@@ -14,17 +14,22 @@ class Schedule:
     ----------
     every : float
         Interval [time], > 0.
+    start : float
+        Not before this time.
 
     Raises
     ------
     InputError
-        The interval is not a finite number > 0.
+        The interval is not a finite number > 0, or the start is not finite.
     """
 
-    def __init__(self, every: float) -> None:
+    def __init__(self, every: float, *, start: float = 0.0) -> None:
+        if not math.isfinite(start):
+            raise InputError(f"start must be a finite number, got {start}")
         if not (math.isfinite(every) and every > 0):
             raise InputError(f"every must be a finite number > 0, got {every}")
         self.every = float(every)
+        self.start = float(start)
         self._done = -1
 
     def _count(self, t: float) -> int:
@@ -33,7 +38,7 @@ class Schedule:
 
     def due(self, t: float) -> bool:
         """Whether a multiple has been reached since the last call of `done`."""
-        return self._count(t) > self._done
+        return self._count(t) > self._done and t >= self.start - 1e-6 * self.every
 
     def done(self, t: float) -> None:
         """What was due up to time t has been written."""

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "pytbl"
 FLOORS = [
     {"_core", "errors"},
     {"composition", "exchange", "grid", "periodic", "wisdom"},
-    {"flow", "forcing", "initial", "diagnostics", "filters", "subgrid", "closures", "metrics"},
+    {"flow", "forcing", "initial", "diagnostics", "filters", "subgrid", "closures", "metrics"}
+    | {"apriori", "aposteriori", "statistics"},
     {"schemes", "signals", "sources", "solver"},
     {
         "schedule",
@@ -21,18 +22,28 @@ FLOORS = [
         "output",
         "checkpoint",
         "dataset",
+        "dataset_file",
+        "stored",
         "samples",
         "matlab",
         "playback",
         "runs",
+        "progress",
     },
-    {"case", "progress", "report", "compare", "cli", "les"},
+    {"nn"},
+    {"case", "report", "compare", "cli", "les"} | {"compared", "figures", "tables"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 
+def home(path):
+    """The module or sub-package of the package that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
 def imports(path):
-    """Modules of the package that a module needs when it runs, types apart."""
+    """Modules and sub-packages that a file needs when it runs, types and its own apart."""
+    level = len(path.relative_to(PACKAGE).parts)
     tree = ast.parse(path.read_text())
     typing_only = {
         inner
@@ -41,18 +52,23 @@ def imports(path):
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node not in typing_only:
-            yield from [node.module] if node.module else [a.name for a in node.names]
+        if isinstance(node, ast.ImportFrom) and node.level == level and node not in typing_only:
+            yield from [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
 
 
-MODULES = [path for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")]
+MODULES = [path for path in PACKAGE.rglob("*.py") if not home(path).startswith("__")]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_imports_upward(path):
-    assert path.stem in FLOOR, "a new module needs a floor"
+    assert home(path) in FLOOR, "a new module needs a floor"
     for name in imports(path):
-        assert FLOOR.get(name, 0) <= FLOOR[path.stem], f"{path.stem} imports {name}"
+        assert FLOOR.get(name, 0) <= FLOOR[home(path)], f"{path} imports {name}"
+
+
+def test_only_one_floor_knows_torch():
+    users = {home(path) for path in MODULES if "import torch" in path.read_text()}
+    assert users == {"nn"}
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -65,5 +81,6 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_only_the_files_floor_knows_hdf5():
-    users = {path.stem for path in MODULES if "import h5py" in path.read_text()}
-    assert users <= {"hdf5", "output", "checkpoint", "initial", "report", "cli"}
+    users = {home(path) for path in MODULES if "import h5py" in path.read_text()}
+    files = {"hdf5", "records", "checkpoint", "dataset", "dataset_file", "samples", "stored"}
+    assert users <= files | {"matlab", "playback", "runs", "initial", "report", "cli"}

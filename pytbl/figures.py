@@ -1,0 +1,266 @@
+"""Figures of a comparison."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import diagnostics
+from .compare import PDF_LIMITS, density
+from .errors import InputError
+from .report import guide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .compare import Comparison
+    from .compared import Statistics
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Okabe and Ito's colours, which the colour-blind tell apart; dashes tell them apart in print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DASHES = ("-", "--", "-.", (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (8, 2)), ":")
+_GREY = "#8a8a8a"
+
+_STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+}
+
+
+def draw(result: Comparison, folder: Path) -> list[Path]:
+    """Draw spectra, densities, fields, series and, where they are known, transfers.
+
+    Parameters
+    ----------
+    result : Comparison
+    folder : Path
+        Where the PNG files go; it is made if it is not there.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        A file cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figures: dict[str, Callable[[Comparison], Figure]] = {
+        "spectra.png": spectra,
+        "pdf.png": densities,
+        "fields.png": fields,
+        "series.png": series,
+    }
+    if result.transfers:
+        figures["transfers.png"] = transfers
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, make in figures.items():
+            with pyplot.rc_context(_STYLE):
+                drawn = make(result)
+                drawn.savefig(folder / name, dpi=150)
+                pyplot.close(drawn)
+            paths.append(folder / name)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+    return paths
+
+
+def _new(width: float, height: float) -> Figure:
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height), layout="constrained")
+
+
+def _look(index: int) -> dict[str, Any]:
+    """Colour and dashes of a simulation."""
+    return {
+        "color": _COLOURS[index % len(_COLOURS)],
+        "ls": _DASHES[(index + index // len(_COLOURS)) % len(_DASHES)],
+    }
+
+
+def _flows(result: Comparison) -> list[tuple[Statistics, dict[str, Any]]]:
+    """The reference in black, below, and the simulations in colours."""
+    first = {"color": "black", "lw": 2.2}
+    return [
+        (result.reference, first),
+        *((flow, _look(i)) for i, flow in enumerate(result.simulations)),
+    ]
+
+
+# ------------------------------------------------------------------------------------ spectra ---
+
+
+def spectra(result: Comparison) -> Figure:
+    """Energy and enstrophy spectra, and their ratios to the reference's."""
+    figure = _new(11.0, 6.2)
+    axes = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1.3))
+    units = {"energy": r"$E(k)$  [length$^2$ time$^{-2}$]", "enstrophy": r"$Z(k)$  [time$^{-2}$]"}
+    for column, (kind, slope, name) in enumerate((("energy", -3, "E"), ("enstrophy", -1, "Z"))):
+        upper, lower = axes[:, column]
+        _spectra(result, kind, upper, lower)
+        whole = slice(1, diagnostics.complete_shells(result.grid))
+        reference = result.reference.spectra[kind].mean(axis=0)[whole]
+        line, law = guide(result.k[whole], reference, slope)
+        upper.loglog(line, law, color="black", lw=1)
+        upper.annotate(
+            f"$k^{{{slope}}}$", (line[-1], law[-1]), textcoords="offset points", xytext=(4, 2)
+        )
+        upper.set(title=f"{kind} spectrum", ylabel=f"per shell  {units[kind]}")
+        lower.set(
+            xlabel="k  [1/length]", ylabel=rf"${name}\,/\,{name}_\mathrm{{ref}}$", yscale="log"
+        )
+        low, high = lower.get_ylim()
+        lower.set_ylim(max(min(low, 0.5), 1e-2), min(max(high, 2.0), 1e2))
+    axes[0, 0].legend(loc="lower left")
+    return figure
+
+
+def _spectra(result: Comparison, kind: str, upper: Axes, lower: Axes) -> None:
+    whole = slice(1, diagnostics.complete_shells(result.grid))
+    k = result.k[whole]
+    if kind in result.unfiltered:
+        fine_k, fine = result.unfiltered[kind]
+        near = (fine_k <= 2 * k[-1]) & (fine > 0)
+        upper.loglog(fine_k[near], fine[near], color=_GREY, lw=1.2, label="DNS, unfiltered")
+    reference = result.reference.mean_spectrum(kind).mean[whole]
+    for flow, look in _flows(result):
+        mean, low, high = (part[whole] for part in flow.mean_spectrum(kind))
+        upper.fill_between(k, low, high, color=look["color"], alpha=0.2, lw=0)
+        upper.loglog(k, mean, label=flow.name, **look)
+        lower.fill_between(
+            k, low / reference, high / reference, color=look["color"], alpha=0.2, lw=0
+        )
+        lower.semilogx(k, mean / reference, **look)
+
+
+# ------------------------------------------------------------------------------ distributions ---
+
+
+def densities(result: Comparison) -> Figure:
+    """Density of the vorticity over the reference's standard deviation, with a Gaussian."""
+    figure = _new(6.4, 4.6)
+    axes = figure.subplots()
+    sigma, reach, least = float(result.reference.omega.std()), 4.0, 1.0
+    for flow, look in _flows(result):
+        found = density(flow, sigma)
+        filled = found.density > 0
+        axes.semilogy(found.centres[filled], found.density[filled], label=flow.name, **look)
+        reach = max(reach, float(np.abs(found.edges[1:][filled]).max()))
+        least = min(least, float(found.density[filled].min()))
+    x = np.linspace(*PDF_LIMITS, 400)
+    axes.semilogy(
+        x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=_GREY, lw=1, zorder=0, label="normal"
+    )
+    axes.set(
+        xlim=(-reach, reach),
+        ylim=(0.5 * least, 3.0),
+        xlabel=r"$\omega\,/\,\sigma_\mathrm{ref}$",
+        ylabel=r"density of $\omega\,/\,\sigma_\mathrm{ref}$",
+        title="vorticity",
+    )
+    axes.legend(loc="upper right", fontsize=9)
+    return figure
+
+
+# ---------------------------------------------------------------------------------- transfers ---
+
+
+def transfers(result: Comparison) -> Figure:
+    """Energy and enstrophy that the SGS term gives to each shell, exact and of each closure."""
+    figure = _new(11.0, 4.2)
+    left, right = figure.subplots(1, 2, sharex=True)
+    order = {flow.name: _look(i) for i, flow in enumerate(result.simulations)}
+    for name, (k, energy, enstrophy) in result.transfers.items():
+        whole = slice(1, diagnostics.complete_shells(result.grid))
+        look = order.get(name, {"color": "black", "lw": 2.2})
+        left.semilogx(k[whole], energy[whole], label=name, **look)
+        right.semilogx(k[whole], enstrophy[whole], label=name, **look)
+    left.set(
+        title="energy that the SGS term gives",
+        ylabel=r"$\mathrm{Re}\,\hat\psi^*\hat\Pi$ per shell  [length$^2$ time$^{-3}$]",
+    )
+    right.set(
+        title="enstrophy that the SGS term gives",
+        ylabel=r"$\mathrm{Re}\,\hat\omega^*\hat\Pi$ per shell  [time$^{-3}$]",
+    )
+    for axes in (left, right):
+        axes.axhline(0, color=_GREY, lw=0.8, zorder=0)
+        axes.set_xlabel("k  [1/length]")
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+    left.legend()
+    return figure
+
+
+# ------------------------------------------------------------------------- fields and series ---
+
+
+def fields(result: Comparison) -> Figure:
+    """The last vorticity of the reference and of each simulation, in one scale of colours."""
+    import cmocean
+
+    flows = [flow for flow, _ in _flows(result)]
+    columns = min(len(flows), 4)
+    rows = math.ceil(len(flows) / columns)
+    grid = result.grid
+    aspect = grid.ly / grid.lx
+    figure = _new(3.1 * columns + 0.9, (3.1 * aspect + 0.8) * rows)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    limit = float(np.percentile(np.abs(result.reference.omega[-1]), 99.8)) or 1.0
+    for place in axes.flat[len(flows) :]:
+        place.set_axis_off()
+    for place in axes.flat[max(len(flows) - columns, 0) : len(flows)]:  # the lowest of each column
+        place.tick_params(labelbottom=True)
+        place.set_xlabel("x  [length]")
+    for place, flow in zip(axes.flat, flows, strict=False):
+        image = place.imshow(
+            flow.omega[-1],
+            origin="lower",
+            extent=(0, grid.lx, 0, grid.ly),
+            cmap=cmocean.cm.balance,
+            vmin=-limit,
+            vmax=limit,
+            interpolation="nearest",
+        )
+        place.set_title(f"{flow.name}, t = {flow.times[-1]:.4g}")
+    for place in axes[:, 0]:
+        place.set_ylabel("y  [length]")
+    figure.colorbar(image, ax=axes, label=r"$\omega$  [1/time]", extend="both", shrink=0.85)
+    return figure
+
+
+def series(result: Comparison) -> Figure:
+    """Energy and enstrophy over time, from the first record that is compared."""
+    figure = _new(7.6, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    for flow, look in _flows(result):
+        t = flow.times - flow.times[0]
+        upper.plot(t, flow.energy, label=flow.name, **look)
+        lower.plot(t, flow.enstrophy, label=flow.name, **look)
+    upper.set(title="energy and enstrophy of the resolved flow")
+    upper.set_ylabel(r"$E$  [length$^2$ time$^{-2}$]")
+    lower.set(xlabel="time since the first record compared  [time]", ylabel=r"$Z$  [time$^{-2}$]")
+    for axes in (upper, lower):
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0)
+    upper.legend(ncols=3, loc="lower left", fontsize=9)
+    return figure
