@@ -16,7 +16,7 @@ comparison/ the tables and figures. Each step is a command, too:
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,7 +26,7 @@ from pytbl.les import LESCase
 
 CASES = Path(__file__).parent / "cases"
 
-CLOSURES = {
+CLOSURES: dict[str, dict[str, Any]] = {
     "none": dict(kind="none"),
     "smagorinsky": dict(kind="smagorinsky"),
     "smagorinsky-local": dict(kind="smagorinsky", local=True),
@@ -40,34 +40,33 @@ CLOSURES = {
 
 
 def main(
+    dns: Annotated[Path, typer.Option(help="Case file with [dataset].")] = CASES / "les-dns.toml",
+    les: Annotated[Path, typer.Option(help="Case file with [filter].")] = CASES / "les.toml",
     out: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("les"),
-    until: Annotated[float, typer.Option(help="Length of every simulation.")] = 100.0,
     threads: cli.Threads = None,
     picture: cli.Picture = True,
 ) -> None:
     """Run the DNS, the large-eddy simulations, and the comparison."""
-    dns = Case.load(CASES / "les-dns.toml")
-    cli.run_case(dns, out=out, until=until, resume=True, threads=threads, picture=picture)
-    les = LESCase.load(CASES / "les.toml")
-    start = KindTable(kind="file", path=str((out / "data.h5").resolve()), record=0)
-    assert les.output is not None
+    whole, case = Case.load(dns), LESCase.load(les)
+    cli.run_case(whole, out=out, resume=True, threads=threads, picture=picture)
+    assert whole.output and whole.dataset and case.output, "the cases name their files"
+    data = out / whole.dataset[0].file
     for name, closure in CLOSURES.items():
-        output = les.output.model_copy(update={"file": f"{name}.h5"})
-        case = les.model_copy(
-            update={
-                "title": f"LES, {name}",
-                "initial": start,
-                "closure": KindTable(**closure),
-                "output": output,
-            }
-        )
-        cli.run_case(case, out=out, until=until, overwrite=True, picture=picture)
+        changes = {
+            "title": f"LES, {name}",
+            "initial": KindTable.model_validate(
+                {"kind": "file", "path": str(data.resolve()), "record": 0}
+            ),
+            "closure": KindTable(**closure),
+            "output": case.output.model_copy(update={"file": f"{name}.h5"}),
+        }
+        cli.run_case(case.model_copy(update=changes), out=out, overwrite=True, picture=picture)
     cli.compare(
-        out / "dns.h5",
+        out / whole.output.file,
         [out / f"{name}.h5" for name in CLOSURES],
-        dataset=out / "data.h5",
-        start=0.2 * until,
-        reference_start=0.4 * until,
+        dataset=data,
+        start=0.2 * case.time.until,
+        reference_start=whole.dataset[0].start,
         out=out / "comparison",
         picture=picture,
     )

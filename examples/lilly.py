@@ -48,12 +48,9 @@ class Constants:
         self.next += self.every
         k, energy = diagnostics.energy_spectrum(sim.grid, sim.omega_hat)
         for terms, rows in zip(self.terms, self.rows, strict=True):
-            coarse = terms.coarse
-            omega = terms.coarsen(sim.omega_hat)
-            _, into = diagnostics.transfers(
-                coarse, omega, terms.source(sim.omega_hat, sim.advection_hat())
-            )
-            flux = -into
+            coarse, omega = terms.coarse, terms.coarsen(sim.omega_hat)
+            pi = terms.source(sim.omega_hat, sim.advection_hat())
+            flux = -diagnostics.transfers(coarse, omega, pi)[1]
             if flux <= 0:  # enstrophy came back at this time: there is no constant
                 continue
             square, gradient = 2 * diagnostics.moments(coarse, omega, (0, 1))
@@ -63,12 +60,12 @@ class Constants:
             leith = (flux / gradient**1.5) ** (1 / 3) / width
             smagorinsky = math.sqrt(flux / (math.sqrt(square) * gradient)) / width
             rows.append([
+                np.polyfit(np.log(k[near]), np.log(energy[near]), 1)[0],
                 level,
                 leith,
                 1 / (math.pi * math.sqrt(level)),
                 smagorinsky,
                 1 / (math.pi * (2 * math.log(cut / FORCED)) ** 0.25 * level**0.75),
-                np.polyfit(np.log(k[near]), np.log(energy[near]), 1)[0],
             ])  # fmt: skip
 
 
@@ -83,17 +80,19 @@ def main(
     forcing = pytbl.forcing.Ring(k=FORCED, width=2, energy_rate=1.0, rng=2)
     sim = pytbl.Solver(grid, flow, cfl=0.7, scheme="rk3cn", forcing=forcing)
     sim.set_vorticity(pytbl.initial.random_spectrum(grid, k_peak=6, rng=1))
-    cuts = [n // 12, n // 8, n // 6]
-    cuts = [4 * round(cut / 4) for cut in cuts]
+    cuts = [4 * round(n / (4 * part)) for part in (12, 8, 6)]
     constants = Constants(grid, cuts, start=until / 2, every=until / 40)
     with Progress() as progress:
         sim.run(until=until, outputs=[constants], progress=progress)
-    print(f"{'N':>4} {'samples':>7} {'slope':>12} {'C_prime':>14}", end="")
-    print(f"{'C_L':>16} {'theory':>14} {'C_s':>16} {'theory':>14}")
+    columns = ("slope", "C_prime", "C_L", "theory", "C_s", "theory")
+    print("   N samples" + "".join(f"{name:>17}" for name in columns))
     for cut, rows in zip(cuts, constants.rows, strict=True):
+        if not rows:
+            print(f"{cut:4} {0:7}  no enstrophy went through this cut-off")
+            continue
         mean, spread = np.mean(rows, axis=0), np.std(rows, axis=0)
-        shown = [f"{m:7.3f} +- {s:.3f}" for m, s in zip(mean, spread, strict=True)]
-        print(f"{cut:4} {len(rows):7}", shown[5], *shown[:5])
+        shown = [f"{m:8.3f} +- {s:.3f}" for m, s in zip(mean, spread, strict=True)]
+        print(f"{cut:4} {len(rows):7} ", *shown)
 
 
 if __name__ == "__main__":

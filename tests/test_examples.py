@@ -44,3 +44,34 @@ def test_examples_are_short_and_say_how_to_run(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 100
     assert f"examples/{path.name}" in text.split('"""')[1]
+
+
+def changed(name, folder, **values):
+    """An example's case file with other values where a key comes first, in a folder."""
+    text = (EXAMPLES / "cases" / name).read_text()
+    for key, value in values.items():
+        text, count = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text, count=1)
+        assert count, key
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_les(tmp_path):
+    small = changed(
+        "les-dns.toml", tmp_path, nx=96, ny=96, until=0.5, every=0.05, start=0.1, coarse=32
+    )
+    les = changed("les.toml", tmp_path, nx=32, ny=32, until=0.4, every=0.05)
+    done = run(EXAMPLES / "les.py", "--dns", small, "--les", les, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "comparison" / "table.csv").read_text()
+    for name in ("none", "smagorinsky-local", "dynamic-leith", "jansen-held-leith"):
+        assert name in table
+    assert (tmp_path / "comparison" / "spectra.png").exists()
+
+
+def test_lilly():
+    done = run(EXAMPLES / "lilly.py", "--n", "96", "--until", "4")
+    assert done.returncode == 0, done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:5] == ["N", "samples", "slope", "C_prime", "C_L"]
+    assert [int(row.split()[0]) for row in rows] == [8, 12, 16]
