@@ -312,6 +312,8 @@ def train(
     from .nn.config import TrainingFile
     from .nn.history import Monitor
 
+    if world() is not None:
+        raise InputError("a training runs on one rank: start it without mpirun")
     training = TrainingFile.load(config)
     with Monitor() as progress:
         result = training.run(

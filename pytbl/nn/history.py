@@ -1,0 +1,135 @@
+"""The history of a training: a table on disk, a bar or lines on the terminal, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from ..errors import InputError
+from ..progress import clock
+
+Row = dict[str, float]
+
+#: What is known of every epoch.
+COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "training_loss",
+    "validation_loss",
+    "validation_correlation",
+    "seconds",
+    "samples_per_second",
+)
+
+
+def write(rows: list[Row], path: Path) -> None:
+    """Write the table as CSV or, by the name's ending, as JSON; the file is replaced whole."""
+    text = io.StringIO()
+    if path.suffix == ".json":
+        json.dump(rows, text, indent=1)
+    else:
+        table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text.getvalue())
+    os.replace(partial, path)
+
+
+class Board:
+    """TensorBoard's log of a training.
+
+    Raises
+    ------
+    InputError
+        The package tensorboard is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise InputError("a log for TensorBoard needs the package tensorboard") from None
+        self._writer = SummaryWriter(str(folder))
+
+    def write(self, row: Row) -> None:
+        """Log an epoch."""
+        for name, value in row.items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()
+
+
+class Monitor:
+    """Shows a training: a bar where somebody looks on, a line per epoch in a log.
+
+    Parameters
+    ----------
+    stream : text stream
+        Where to, by default the standard error.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._bar: Any = None
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self, first: int, epochs: int, samples: int) -> None:
+        """A training of so many epochs begins, after the `first` that are done."""
+        self._first, self._epochs, self._samples = first, epochs, samples
+        self._began = time.monotonic()
+        if self._stream.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            self._bar = progress.Progress(
+                progress.BarColumn(),
+                progress.TaskProgressColumn(),
+                progress.TextColumn("{task.description}"),
+                progress.TimeElapsedColumn(),
+                progress.TextColumn("ETA"),
+                progress.TimeRemainingColumn(),
+                speed_estimate_period=600,
+                console=Console(file=self._stream),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=epochs * samples, completed=first * samples)
+
+    def batch(self, count: int) -> None:
+        """So many samples were trained on."""
+        if self._bar is not None:
+            self._bar.advance(self._task, count)
+
+    def epoch(self, row: Row) -> None:
+        """An epoch is over."""
+        number = int(row["epoch"])
+        words = [f"epoch {number}/{self._epochs}", f"loss {row['training_loss']:.4f}"]
+        if "validation_loss" in row:
+            words.append(f"validation {row['validation_loss']:.4f}")
+            words.append(f"c={row['validation_correlation']:.4f}")
+        words.append(f"{row['samples_per_second']:.3g} samples/s")
+        if self._bar is not None:
+            self._bar.update(self._task, description=" ".join(words))
+            return
+        done = number - self._first
+        spent = time.monotonic() - self._began
+        left = clock(spent / done * (self._epochs - number)) if done > 0 else "?"
+        print(" ".join(words), f"ETA {left}", file=self._stream, flush=True)
