@@ -21,8 +21,9 @@ from typing import Annotated, Any
 import typer
 
 from pytbl import cli
-from pytbl.case import Case, KindTable
+from pytbl.case import Case
 from pytbl.les import LESCase
+from pytbl.toml_file import KindTable
 
 CASES = Path(__file__).parent / "cases"
 

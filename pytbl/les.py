@@ -9,15 +9,33 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import filters
-from .case import Case, GridTable, KindTable, Table, as_tuple, total, unknown
+from .case import Case, GridTable, total
 from .closures import CLOSURES
 from .composition import Scaled
 from .errors import InputError
 from .filters import Filter
 from .forcing import Filtered
 from .playback import Playback
+from .toml_file import KindTable, Table, as_tuple, unknown
 
-KINDS: dict[str, Any] = {**CLOSURES, "playback": Playback}
+
+def _cnn(
+    path: Path,
+    *,
+    every: int = 1,
+    threads: int = 1,
+    backend: str | None = None,
+    backscatter: bool = True,
+) -> Any:
+    """See `pytbl.nn.CNNClosure.load`; torch is imported only where there is a network."""
+    from .nn import CNNClosure
+
+    return CNNClosure.load(
+        path, every=every, threads=threads, backend=backend, backscatter=backscatter
+    )
+
+
+KINDS: dict[str, Any] = {**CLOSURES, "playback": Playback, "cnn": _cnn}
 
 
 class LESGridTable(GridTable):
@@ -69,7 +87,11 @@ class LESCase(Case):
 
     def _closures(self) -> list[Any]:
         tables = [self._located(table) for table in as_tuple(self.closure)]
-        return [self._make(table) for table in tables if table.kind != "none"]
+        made = [self._make(table) for table in tables if table.kind != "none"]
+        for closure in made:
+            if self.filter is not None and hasattr(closure, "check_filter"):
+                closure.check_filter(self.filter.kind, self.filter.ratio)
+        return made
 
     def _make(self, table: KindTable) -> Any:
         extra = dict(table.model_extra or {})

@@ -24,6 +24,7 @@ FLOORS = [
         "dataset",
         "dataset_file",
         "stored",
+        "toml_file",
         "samples",
         "matlab",
         "playback",

@@ -91,7 +91,7 @@ def test_a_network_is_trained_further(folder, tmp_path):
         ("width", "widht", "unknown [model] key 'widht' (did you mean 'width'?): expected one of"),
         ("[loss]", "[lost]", "unknown table or key 'lost' (did you mean 'loss'?)"),
         ("epochs = 2", "", "[train] key 'epochs' is missing"),
-        ("width = 4", "width = 'a'", "[model] width: Input should be a valid integer"),
+        ("width = 4", "width = 'a'", "[model] width: input should be a valid integer"),
         ("width = 4", "width = 0", "width must be an integer >= 1, got 0"),
         ('"transfer"', '"mse"', "[loss] kind 'mse' has no weight"),
         ('"transfer"', '"mae"', "unknown loss 'mae': expected one of mse, transfer"),

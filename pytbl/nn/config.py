@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from ..errors import InputError
+from ..toml_file import Table, TomlFile
 from . import artifact, losses
 from .model import PeriodicCNN
 from .train import train
@@ -17,12 +14,6 @@ from .train import train
 if TYPE_CHECKING:
     from .history import Monitor
     from .training import Result
-
-
-class Table(BaseModel):
-    """A table of a training file; a key that it does not have is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelTable(Table):
@@ -92,34 +83,16 @@ class TrainTable(Table):
     tensorboard: bool = False
 
 
-class TrainingFile(Table):
+class TrainingFile(TomlFile):
     """A whole training: the network, the data, the loss, the steps."""
+
+    what = "training"
 
     title: str = ""
     model: ModelTable = ModelTable()
     data: DataTable
     loss: LossTable = LossTable()
     train: TrainTable
-
-    @classmethod
-    def load(cls, path: str | Path) -> TrainingFile:
-        """Read a training file.
-
-        Raises
-        ------
-        InputError
-            The file cannot be read, or a key or value cannot be used: in one line, with the valid
-            names where one is unknown.
-        """
-        try:
-            return cls.model_validate(tomllib.loads(Path(path).read_text()))
-        except ValidationError as error:
-            raise InputError(f"{path}: {_explain(error)}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path}: not TOML: {error}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"the training file {path} cannot be read: {reason}") from None
 
     def run(
         self,
@@ -148,28 +121,3 @@ def _located(folder: Path, names: str | tuple[str, ...] | None) -> Any:
     if names is None or isinstance(names, str):
         return None if names is None else folder / names
     return [folder / name for name in names]
-
-
-def _explain(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line."""
-    first = error.errors()[0]
-    place = tuple(str(part) for part in first["loc"])
-    table = f"[{place[0]}] " if len(place) > 1 else ""
-    kind = "key" if len(place) > 1 else "table or key"
-    if first["type"] == "extra_forbidden":
-        valid = _names(place[0] if len(place) > 1 else None)
-        close = difflib.get_close_matches(place[-1], valid, 1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        expected = ", ".join(valid)
-        return f"unknown {table}{kind} {place[-1]!r}{hint}: expected one of {expected}"
-    if first["type"] == "missing":
-        return f"{table}{kind} {place[-1]!r} is missing"
-    message = first["msg"]
-    return f"{table}{place[1] if table else place[0]}: {message}, got {first['input']!r}"
-
-
-def _names(table: str | None) -> list[str]:
-    if table is None:
-        return list(TrainingFile.model_fields)
-    model: Any = TrainingFile.model_fields[table].annotation
-    return list(model.model_fields)
