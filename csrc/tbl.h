@@ -100,7 +100,7 @@ typedef struct {
 
     /* z <- z^2; maxima <- max abs(u), max abs(v) on this rank (NaN if any value is)               */
     void (*rows_square)(tbl_plan *plan, void *buffer, double maxima[2]);
-    /* f <- abs(f) f: the eddy viscosities of Smagorinsky and Leith are this, see closures.py       */
+    /* f <- abs(f) f: the local eddy viscosities of Smagorinsky and Leith, see pytbl/closures        */
     void (*rows_modulus)(tbl_plan *plan, void *buffer);
     /* real slabs a, b (b may be NULL) <- a + i b                                                  */
     void (*rows_read)(tbl_plan *plan, const void *buffer, void *a, void *b);

@@ -205,7 +205,7 @@ class Case(TomlFile):
     def _located(self, table: KindTable) -> KindTable:
         """With the path of a file made to begin at the case file."""
         extra = table.model_extra or {}
-        if self.source is None or "path" not in extra:
+        if self.source is None or not isinstance(extra.get("path"), str):
             return table
         return KindTable(kind=table.kind, **extra | {"path": self.source.parent / extra["path"]})
 

@@ -141,9 +141,16 @@ class Filtered(Composable):
     forcing : Forcing
     filter : Filter
         Its width is counted on the grid of the simulation.
+
+    Raises
+    ------
+    InputError
+        The forcing is a sum, of which some members may be white in time: see `filtered`.
     """
 
     def __init__(self, forcing: Any, filter: Filter) -> None:
+        if isinstance(forcing, Sum):
+            raise InputError("the members of a sum are filtered one by one: use forcing.filtered")
         self.forcing, self.filter = forcing, filter
         self.steady = getattr(forcing, "steady", False)
         self.impulsive = getattr(forcing, "impulsive", False)
@@ -168,6 +175,23 @@ class Filtered(Composable):
         self._scratch[...] = 0
         self.forcing.add(self._scratch, t, step)
         source_hat += self._transfer * self._scratch
+
+
+def filtered(forcing: Any, filter: Filter) -> Any:
+    """A forcing as a large-eddy simulation sees it; of a sum, each member on its own.
+
+    Parameters
+    ----------
+    forcing : Forcing
+    filter : Filter
+
+    Returns
+    -------
+    Filtered or Sum
+    """
+    if isinstance(forcing, Sum):
+        return Sum([Filtered(member, filter) for member in forcing.members])
+    return Filtered(forcing, filter)
 
 
 class Ring(Composable):

@@ -14,7 +14,7 @@ from .closures import CLOSURES
 from .composition import Scaled
 from .errors import InputError
 from .filters import Filter
-from .forcing import Filtered
+from .forcing import filtered
 from .playback import Playback
 from .toml_file import KindTable, Table, as_tuple, unknown
 
@@ -35,7 +35,11 @@ def _cnn(
     )
 
 
-KINDS: dict[str, Any] = {**CLOSURES, "playback": Playback, "cnn": _cnn}
+def _none() -> None:
+    """No closure."""
+
+
+KINDS: dict[str, Any] = {**CLOSURES, "playback": Playback, "cnn": _cnn, "none": _none}
 
 
 class LESGridTable(GridTable):
@@ -87,7 +91,7 @@ class LESCase(Case):
 
     def _closures(self) -> list[Any]:
         tables = [self._located(table) for table in as_tuple(self.closure)]
-        made = [self._make(table) for table in tables if table.kind != "none"]
+        made = [term for table in tables if (term := self._make(table)) is not None]
         for closure in made:
             if self.filter is not None and hasattr(closure, "check_filter"):
                 closure.check_filter(self.filter.kind, self.filter.ratio)
@@ -96,15 +100,22 @@ class LESCase(Case):
     def _make(self, table: KindTable) -> Any:
         extra = dict(table.model_extra or {})
         factor = extra.pop("factor", 1.0)
-        if not isinstance(factor, int | float):
+        if not isinstance(factor, int | float) or isinstance(factor, bool):
             raise InputError(f"[closure] factor must be a number, got {factor!r}")
-        made = KindTable(kind=table.kind, **extra).make("closure", self._kinds(table.kind))
-        return made if factor == 1 else Scaled.of(made, factor)
+        try:
+            made = KindTable(kind=table.kind, **extra).make("closure", self._kinds(table.kind))
+        except InputError:
+            raise
+        except Exception as error:  # whatever a user's own class raises
+            raise InputError(f"[closure] kind {table.kind!r}: {error}") from None
+        if made is not None and not callable(getattr(made, "add", None)):
+            raise InputError(f"[closure] kind {table.kind!r} has no method add(source_hat, state)")
+        return made if made is None or factor == 1 else Scaled.of(made, factor)
 
     def _kinds(self, kind: str) -> dict[str, Callable[..., Any]]:
         """Closures by name, with the one of a user's own file, ``path.py:Class``, if it is that."""
         if ".py:" not in kind:
-            return {**KINDS, "none": type(None)}
+            return KINDS
         path, _, name = kind.rpartition(":")
         return {kind: _from_file((self.source.parent if self.source else Path()) / path, name)}
 
@@ -112,7 +123,7 @@ class LESCase(Case):
         members = super()._forcings()
         if self.filter is None:
             return members
-        return [Filtered(member, self.filter.build()) for member in members]
+        return [filtered(member, self.filter.build()) for member in members]
 
     def _initial(self) -> KindTable:
         table = super()._initial()

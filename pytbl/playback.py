@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
+from .closures.base import finite
 from .composition import Composable
 from .errors import InputError
-from .hdf5 import agree, one_line
+from .hdf5 import agree
+from .samples import Samples
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -23,7 +25,7 @@ class Playback(Composable):
 
     A simulation that starts from the first sample, with the filtered forcing, and steps as the DNS
     did while every step was sampled in float64, follows the filtered DNS to rounding: nothing but
-    the closure stands between the two.
+    the closure stands between the two. The last sample is held as long as the one before it was.
 
     Parameters
     ----------
@@ -40,65 +42,73 @@ class Playback(Composable):
     """
 
     def __init__(self, path: str | Path, *, start: float | None = None) -> None:
-        self.path, self.start = Path(path), start
+        self.path = Path(path)
+        self.start = None if start is None else finite("start", start)
+        self._grid: Grid | None = None
 
     def __repr__(self) -> str:
         start = "" if self.start is None else f", start={self.start:g}"
         return f"Playback({str(self.path)!r}{start})"
 
     def bind(self, grid: Grid) -> None:
-        """Open the dataset."""
-        problem: Exception | None = None
+        """Look what the dataset holds, unless that is done."""
+        if grid is self._grid:
+            return
+        problem = None
         try:
-            self._open(grid)
-        except InputError as error:
+            self._samples = self._fitting(grid)
+        except InputError as error:  # on one rank, maybe
             problem = error
-        except (OSError, KeyError) as error:
-            problem = InputError(f"{self.path} cannot be played back: {one_line(error)}")
         agree(grid.exchange, problem)
-        self._grid = grid
-        self._offset = self.times[0] if self.start is None else self.start
+        self.times = self._samples.times
+        self._offset = float(self.times[0]) if self.start is None else self.start
         self._spectra: dict[int, Array] = {}
+        self._grid = grid
 
-    def _open(self, grid: Grid) -> None:
-        with h5py.File(self.path, "r") as file:
-            if "pi" not in file:
-                raise InputError(f"{self.path} is no dataset: it holds no variable pi")
-            self.times = file["time"][:]
-            if not len(self.times):
-                raise InputError(f"{self.path} holds no samples")
-            found = tuple(file.attrs[name] for name in ("nx", "ny", "lx", "ly"))
-        expected = (grid.nx, grid.ny, grid.lx, grid.ly)
+    def _fitting(self, grid: Grid) -> Samples:
+        samples = Samples(self.path, incomplete=True)
+        dealias = samples.attributes["dealias"]
+        found = (samples.nx, samples.ny, samples.lx, samples.ly, dealias)
+        expected = (grid.nx, grid.ny, grid.lx, grid.ly, grid.dealias)
         if found != expected:
             raise InputError(
-                f"{self.path} is of another grid: expected (nx, ny, lx, ly) = {expected}, got "
-                f"{tuple(value.item() for value in found)}"
+                f"{self.path} is of another grid: expected (nx, ny, lx, ly, dealias) = {expected}, "
+                f"got {found}"
             )
+        if not len(samples):
+            raise InputError(f"{self.path} holds no samples")
+        return samples
 
-    def _spectrum(self, record: int) -> Array:
+    def _spectrum(self, grid: Grid, record: int) -> Array:
         if record not in self._spectra:
-            grid = self._grid
             rows = slice(grid.y_start, grid.y_start + grid.ny_local)
-            with h5py.File(self.path, "r") as file:
-                pi = file["pi"][record, rows]
+            pi, problem = grid.zeros_physical(), None
+            try:
+                pi = self._samples.read("pi", record, rows=rows)
+            except InputError as error:
+                problem = error
+            agree(grid.exchange, problem)
             latest = list(self._spectra.items())[-1:]  # the one before is needed no more
             self._spectra = dict(latest) | {record: grid.to_spectral(pi)}
         return self._spectra[record]
 
     def add(self, source_hat: Array, state: Any) -> None:
         """Add the term of this time (of the stage of a step where the state knows it)."""
-        t = getattr(state, "stage_time", state.t) + self._offset
-        times = self.times
-        slack = 1e-6 * np.min(np.diff(times), initial=1.0)
-        if not times[0] - slack <= t <= times[-1] + slack:
+        grid = state.grid
+        self.bind(grid)
+        times, t = self.times, getattr(state, "stage_time", state.t) + self._offset
+        spacing = float(np.min(np.diff(times[-2:]), initial=np.inf))
+        slack = 1e-6 * min(spacing, 1.0)
+        beyond = spacing if math.isfinite(spacing) else slack
+        if not times[0] - slack <= t <= times[-1] + beyond:
             raise InputError(
                 f"{self.path} has samples from t = {times[0]:.6g} to {times[-1]:.6g}, and t = "
                 f"{t:.6g} was asked for"
             )
-        after = int(np.searchsorted(times, t - slack))
-        if abs(times[after] - t) <= slack:
-            source_hat += self._spectrum(after)
+        after = min(int(np.searchsorted(times, t - slack)), len(times) - 1)
+        if times[after] <= t + slack:  # at a sample, or a little beyond the last
+            source_hat += self._spectrum(grid, after)
             return
         weight = (t - times[after - 1]) / (times[after] - times[after - 1])
-        source_hat += (1 - weight) * self._spectrum(after - 1)
-        source_hat += weight * self._spectrum(after)
+        source_hat += (1 - weight) * self._spectrum(grid, after - 1)
+        source_hat += weight * self._spectrum(grid, after)

@@ -116,7 +116,7 @@ class Solver:
         self.dt = dt if dt is not None else 0.0
         self.t = 0.0
         self.steps = 0
-        self.stage_time = 0.0  #: of the stage whose sources are being collected [time]
+        self.stage_time = 0.0  #: of the stage whose sources are collected; else `t` [time]
         for term in (forcing, closure):
             if hasattr(term, "bind"):
                 term.bind(grid)
@@ -221,6 +221,7 @@ class Solver:
         self.omega_hat[...] = state["omega_hat"]
         self._history[...] = state["tendency_hat"]
         self.t, self.steps = float(state["t"]), int(state["steps"])
+        self.stage_time = self.t
         self._dt_previous = state["dt_previous"]
         if self.cfl_target is not None:
             self.dt = float(state["dt"])
@@ -305,6 +306,7 @@ class Solver:
             node += stages[i].a + stages[i].b
         self._dt_previous = self.dt
         self.t += self.dt
+        self.stage_time = self.t
         self.steps += 1
         self.wall_time += time.perf_counter() - start
 

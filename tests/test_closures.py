@@ -79,7 +79,8 @@ def test_the_mean_square_of_the_strain_is_that_of_the_vorticity():
     hat = turbulent(grid)
     smagorinsky = Smagorinsky()
     smagorinsky.bind(grid)
-    xx, xy = (grid.to_physical(part) for part in smagorinsky._strain(hat))
+    on = smagorinsky.on
+    xx, xy = (grid.to_physical(part) for part in on.times(on.strain_symbols, hat))
     assert 4 * grid.mean(xx**2 + xy**2) == pytest.approx(
         2 * diagnostics.enstrophy(grid, hat), rel=ROUNDING * 10
     )
@@ -102,7 +103,7 @@ def test_local_smagorinsky_is_the_stress_of_its_viscosity():
     hat = turbulent(grid)
     closure = Smagorinsky(0.2, local=True)
     pi = evaluate(closure, grid, hat)
-    xx, xy = grid.to_points(*closure._strain(hat))
+    xx, xy = grid.to_points(*closure.on.times(closure.on.strain_symbols, hat))
     viscosity = (0.2 * grid.dx) ** 2 * 2 * np.hypot(xx, xy)
     t_xx, t_xy = grid.from_points(-2 * viscosity * xx, -2 * viscosity * xy)
     expected = grid.kx * grid.ky * (-2 * t_xx) + (grid.kx**2 - grid.ky**2) * t_xy
@@ -115,7 +116,8 @@ def test_local_viscosities_dissipate_what_they_should():
     hat = turbulent(grid)
     smagorinsky, leith = Smagorinsky(0.2, local=True), Leith(0.3, local=True)
     energy, _ = diagnostics.transfers(grid, hat, evaluate(smagorinsky, grid, hat))
-    xx, xy = grid.to_points(*smagorinsky._strain(hat))
+    on = smagorinsky.on
+    xx, xy = grid.to_points(*on.times(on.strain_symbols, hat))
     strain = 2 * np.hypot(xx, xy)
     expected = -np.mean((0.2 * grid.dx) ** 2 * strain**3)
     assert energy == pytest.approx(expected, rel=ROUNDING * 10)
@@ -225,32 +227,71 @@ def test_widths_may_differ_along_x_and_y():
 # -------------------------------------------------------------------------------------- dynamic ---
 
 
+def strain(grid, hat):
+    psi = hat * grid.inverse_k2
+    xx, xy = -grid.kx * grid.ky * psi, (grid.kx**2 - grid.ky**2) / 2 * psi
+    return grid.to_points(xx, xy)
+
+
+def smagorinsky_model(grid, hat):
+    """8 |S| S at points, the stress of which C^2 width^2 is the constant, minus its sign."""
+    xx, xy = strain(grid, hat)
+    modulus = np.hypot(xx, xy)
+    return grid.from_points(8 * modulus * xx, 8 * modulus * xy)
+
+
+def leith_model(grid, hat):
+    """|grad omega| laplace(omega) at points."""
+    x, y = grid.to_points(1j * grid.kx * hat, 1j * grid.ky * hat)
+    laplacian, zero = grid.to_points(-grid.k2 * hat, 0 * hat)
+    return grid.from_points(np.hypot(x, y) * laplacian, zero)[0]
+
+
+@pytest.mark.parametrize("dealias", ["2/3", "3/2"])
 @pytest.mark.parametrize("kind", [DynamicSmagorinsky, DynamicLeith])
-def test_a_dynamic_constant_finds_a_planted_one(kind, monkeypatch):
-    grid, planted = rectangle(), 0.19
-    hat = turbulent(grid, k_peak=6)
-    closure = kind()
+def test_a_dynamic_constant_finds_a_planted_one(kind, dealias, monkeypatch):
+    """The resolved terms of both scales are replaced by the models', formed with numpy."""
+    grid = Grid(64, 48, ly=3 * np.pi / 2, dealias=dealias, reproducible=True)
+    hat, planted, closure = turbulent(grid, k_peak=6), 0.19, kind()
     closure.bind(grid)
-    length = (planted * closure.width) ** closure._power
+    strength = (planted * closure.width) ** closure.power
     if kind is DynamicSmagorinsky:
-        # a resolved z^2 that is minus the modelled stress, -4 nu S, at either scale
-        def square(model, omega_hat):
-            width_squared = 1 if model is closure else 4
-            strain = model.grid.times_modulus(*model._strain(omega_hat))
-            return tuple(8 * width_squared * length * part for part in strain)
 
-        monkeypatch.setattr(DynamicSmagorinsky, "_square_of_velocity", square)
+        def square(on, omega_hat):
+            width_squared = 1 if on is closure.on else 4
+            model = smagorinsky_model(on.grid, omega_hat)
+            return tuple(width_squared * strength * part for part in model)
+
+        monkeypatch.setattr(closures.operators.Operators, "square_of_velocity", square)
     else:
+        for on, width_cubed in ((closure.on, 1), (closure._test, 8)):
 
-        def term(omega_hat):
-            return -length * closure._diffusion(omega_hat)
+            def term(omega_hat, grid=on.grid, factor=width_cubed):
+                # what is resolved at half the scale is the difference of the models' terms
+                return factor * -strength * leith_model(grid, omega_hat)
 
-        def coarse_term(omega_hat):
-            return -8 * length * closure._coarse._diffusion(omega_hat)
+            monkeypatch.setattr(on.grid, "nonlinear_term", term)
+        sign = -1
+        resolved = closure._cut(closure.on.grid.nonlinear_term(hat))
+        resolved -= closure._test.grid.nonlinear_term(closure._cut(hat))
+        model = 8 * leith_model(closure._test.grid, closure._cut(hat))
+        model -= closure._cut(leith_model(grid, hat))
+        np.testing.assert_allclose(resolved, -sign * strength * model, rtol=1e-9, atol=1e-12)
+    assert closure.measure(hat) == pytest.approx(strength, rel=1e-9)
 
-        monkeypatch.setattr(grid, "nonlinear_term", term)
-        monkeypatch.setattr(closure.test.grid, "nonlinear_term", coarse_term)
-    assert closure.measure(hat) == pytest.approx(length, rel=1e-11)
+
+def test_dynamic_constants_of_turbulence_are_of_the_usual_size():
+    """Of a field with a k^-3 spectrum up to the cut-off, which the resolved advection drives."""
+    grid = Grid(128, 128, dealias="3/2", reproducible=True)
+    fine = Grid(256, 256, reproducible=True)
+    sim = Solver(fine, Flow(viscosity=1e-15, viscosity_order=4), cfl=0.7, scheme="rk3cn")
+    sim.set_spectral(turbulent(fine, k_peak=6))
+    sim.run(until=2.0)
+    hat = SubgridTerms(fine, grid, filters.SharpSquare(2)).coarsen(sim.omega_hat)
+    for kind, low, high in ((DynamicSmagorinsky, 0.03, 0.2), (DynamicLeith, 0.1, 0.4)):
+        closure = kind()
+        evaluate(closure, grid, hat)
+        assert low < closure.coefficient < high, closure
 
 
 def test_a_dynamic_constant_is_never_negative_and_clips_at_points():
@@ -346,6 +387,57 @@ class Damping:
         source_hat -= 0.5 * state.omega_hat
 
 
+def test_differences_quotients_and_sums():
+    parts = [Leith(), Gradient(), Smagorinsky()]
+    assert repr(sum(parts)) == " + ".join(map(repr, parts))
+    assert repr(Leith() - Gradient() / 2) == (
+        "Leith(0.21, ratio=1) + -0.5 * Gradient(order=2, ratio=2)"
+    )
+    assert repr(-(2 * Leith() + Gradient())) == (
+        "-2 * Leith(0.21, ratio=1) + -1 * Gradient(order=2, ratio=2)"
+    )
+
+
+@pytest.mark.parametrize("closure", ALL, ids=repr)
+def test_a_closure_may_serve_two_solvers(closure):
+    """On grids of unlike domains, in turn: each gets what it would get alone."""
+    alike = dict(nx=48, ny=36, dealias="3/2", reproducible=True)
+    grids = [Grid(**alike), Grid(**alike, lx=3.0), square()]
+    hats = [turbulent(grid) for grid in grids]
+    alone = [evaluate(closure, grid, hat) for grid, hat in zip(grids, hats, strict=True)]
+    for _ in range(2):
+        for grid, hat, expected in zip(grids, hats, alone, strict=True):
+            source = grid.zeros_spectral()
+            closure.add(source, closures.State(grid, hat))
+            np.testing.assert_array_equal(source, expected)
+
+
+def test_without_backscatter_the_term_diffuses_everywhere():
+    """Of a term whose clipped part needs no cut: one wave against its own Laplacian."""
+    grid = rectangle()
+    wave = grid.to_spectral(np.cos(2 * grid.x)[None, :] + np.zeros((grid.ny, 1)))
+
+    class Opposite:
+        def add(self, source_hat, state):
+            source_hat += state.omega_hat  # feeds every wave: all of it is backscatter
+
+    assert np.abs(evaluate(WithoutBackscatter(Opposite()), grid, wave)).max() < ROUNDING
+    assert np.abs(evaluate(Opposite(), grid, wave)).max() == pytest.approx(0.5)
+    kept = evaluate(WithoutBackscatter(-1.0 * (Leith() - Leith() + Smagorinsky())), grid, wave)
+    assert np.abs(kept).max() < ROUNDING  # -Smagorinsky feeds as well
+    diffusive = evaluate(WithoutBackscatter(Smagorinsky()), grid, wave)
+    np.testing.assert_allclose(diffusive, evaluate(Smagorinsky(), grid, wave), atol=ROUNDING)
+
+
+def test_hyperviscosity_of_high_order_in_single_precision():
+    grid = Grid(1024, 8, dealias="3/2", dtype=np.float32, reproducible=True)
+    hat = grid.zeros_spectral()
+    hat[500, 0] = 1
+    pi = evaluate(Hyperviscosity(1e-22, order=8), grid, hat)
+    assert pi[500, 0] == pytest.approx(-1e-22 * 500.0**16, rel=1e-5)
+    assert np.isfinite(pi).all()
+
+
 def test_a_users_own_class_is_a_closure():
     grid = rectangle()
     hat = turbulent(grid)
@@ -383,6 +475,11 @@ def test_a_constant_may_change_during_a_run():
         (lambda: JansenHeld(backscatter=2), "backscatter must be 0 .. 1, got 2"),
         (lambda: Hyperviscosity(1.0, order=0), "must be 1 .. 8, got 0"),
         (lambda: np.inf * Leith(), "scaled by a finite number, got inf"),
+        (lambda: True * Leith(), "scaled by a finite number, got True"),
+        (lambda: Leith(local="no"), "local must be true or false, got 'no'"),
+        (lambda: Leith(True), "of Leith must be a finite number, got True"),
+        (lambda: Leith() + 3, "3 is no term of the vorticity equation: it has no method add"),
+        (lambda: Leith().on, "is bound to no grid"),
         (lambda: DynamicLeith().bind(Grid(18, 16, reproducible=True)), "divisible by 4, got 18"),
     ],
 )

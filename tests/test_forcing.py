@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tolerances import ROUNDING
 
-from pytbl import Flow, Grid, Solver
+from pytbl import Flow, Grid, Solver, filters
 from pytbl.errors import InputError
-from pytbl.forcing import Deterministic, Kolmogorov, Ring, split
+from pytbl.forcing import Deterministic, Filtered, Kolmogorov, Ring, filtered, split
 
 
 def source(grid, forcing, step=0):
@@ -151,3 +151,22 @@ def test_a_users_own_forcing():
 def test_bad_input(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_filtering_keeps_what_is_white_in_time():
+    """Each member of a sum on its own: an impulse stays one, with the filter's share of it."""
+    grid = Grid(32, 24, dealias="3/2", reproducible=True)
+    gaussian = filters.Gaussian(ratio=4)
+    both = filtered(Deterministic(mx=2) + Ring(k=5, energy_rate=0.3, rng=1), gaussian)
+    both.bind(grid)
+    rates, impulses = split(both)
+    assert len(rates) == len(impulses) == 1
+    assert rates[0].steady and impulses[0].impulsive
+    plain, impulse = grid.zeros_spectral(), grid.zeros_spectral()
+    impulses[0].add(impulse, 0.0, 3)
+    ring = Ring(k=5, energy_rate=0.3, rng=1)
+    ring.bind(grid)
+    ring.add(plain, 0.0, 3)
+    np.testing.assert_allclose(impulse, gaussian.transfer(grid) * plain, rtol=1e-13)
+    with pytest.raises(InputError, match="filtered one by one"):
+        Filtered(Deterministic(mx=2) + Ring(k=5), gaussian)

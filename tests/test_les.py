@@ -124,6 +124,10 @@ def test_a_users_own_file(tmp_path):
         ('[filter]\nkind = "gaus"', "unknown filter 'gaus': expected one of gaussian, box"),
         ("[filter]\nwidth = 2", "unknown .filter. key 'width'.*expected one of kind, ratio"),
         ('[closure]\nkind = "nowhere.py:X"', "nowhere.py: no such file"),
+        ('[closure]\nkind = "none"\ncoefficient = 1', "unknown .closure. key 'coefficient'"),
+        ('[closure]\nkind = "leith"\nlocal = "no"', "local must be true or false, got 'no'"),
+        ('[closure]\nkind = "leith"\nfactor = true', "factor must be a number, got True"),
+        ('[closure]\nkind = "playback"\npath = 3', ".closure. kind 'playback'"),
         ('[closures]\nkind = "leith"', "unknown table or key 'closures' .did you mean 'closure'"),
     ],
 )
@@ -137,4 +141,19 @@ def test_a_class_that_the_users_file_lacks(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "les.toml").write_text(BASE + '[closure]\nkind = "own.py:Dampng"\n')
     with pytest.raises(InputError, match="did you mean 'Damping'"):
+        LESCase.load(tmp_path / "les.toml").build()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class Own:\n    pass\n", "has no method add"),
+        ("class Own:\n    def __init__(self):\n        raise RuntimeError('mine')\n", "mine"),
+        ("1 / 0\n", "cannot be imported: division by zero"),
+    ],
+)
+def test_a_users_file_with_a_mistake_is_one_line(tmp_path, text, message):
+    (tmp_path / "own.py").write_text(text)
+    (tmp_path / "les.toml").write_text(BASE + '[closure]\nkind = "own.py:Own"\n')
+    with pytest.raises(InputError, match=message):
         LESCase.load(tmp_path / "les.toml").build()

@@ -6,7 +6,7 @@ from fields import turbulent
 from tolerances import ROUNDING, ROUNDING_RUN
 
 from pytbl import Dataset, Flow, Grid, Solver, filters
-from pytbl.closures import evaluate
+from pytbl.closures import State, evaluate
 from pytbl.errors import InputError
 from pytbl.forcing import Deterministic, Filtered
 from pytbl.initial import from_file
@@ -67,12 +67,52 @@ def test_between_samples_the_term_is_linear(tmp_path):
 def test_what_cannot_be_played_back(tmp_path):
     recorded(tmp_path / "data.h5", every=10 * DT)
     hat = coarse().zeros_spectral()
-    with pytest.raises(InputError, match="samples from t = 0 to 0.08, and t = 0.1 was asked for"):
-        evaluate(Playback(tmp_path / "data.h5"), coarse(), hat, t=0.1)
+    playback = Playback(tmp_path / "data.h5")
+    last = evaluate(playback, coarse(), hat, t=0.08)
+    np.testing.assert_array_equal(evaluate(playback, coarse(), hat, t=0.099), last)
+    with pytest.raises(InputError, match="samples from t = 0 to 0.08, and t = 0.11 was asked for"):
+        evaluate(playback, coarse(), hat, t=0.11)
     with pytest.raises(InputError, match=r"another grid: expected .*\(24, 24, .* got \(24, 18, "):
-        Playback(tmp_path / "data.h5").bind(coarse(ny=24))
-    with pytest.raises(InputError, match="nowhere.h5 cannot be played back"):
+        playback.bind(coarse(ny=24))
+    with pytest.raises(InputError, match=r"another grid: expected .*'2/3'\), got .*'3/2'\)"):
+        playback.bind(Grid(24, 18, ly=3 * np.pi, reproducible=True))
+    with pytest.raises(InputError, match="nowhere.h5"):
         Playback(tmp_path / "nowhere.h5").bind(coarse())
     (tmp_path / "text.h5").write_text("no")
-    with pytest.raises(InputError, match="text.h5 cannot be played back"):
+    with pytest.raises(InputError, match="text.h5"):
         Playback(tmp_path / "text.h5").bind(coarse())
+    with pytest.raises(InputError, match="start must be a finite number, got 'x'"):
+        Playback(tmp_path / "data.h5", start="x")
+
+
+class BrokenSamples:
+    def read(self, *_, **__):
+        raise InputError("gone")
+
+
+@pytest.mark.mpi(nprocs=(2,))
+def test_what_one_rank_cannot_read_is_an_error_on_all(comm, shared_tmp):
+    recorded(shared_tmp / "data.h5", every=10 * DT, comm=comm)
+    grid = coarse(comm)
+    playback = Playback(shared_tmp / "data.h5")
+    playback.bind(grid)
+    if comm.rank == 1:
+        playback._samples = BrokenSamples()
+    hat = grid.zeros_spectral()
+    with pytest.raises(InputError, match="gone"):
+        playback.add(hat, State(grid, hat))
+
+
+def test_the_term_of_a_stage_and_of_a_step():
+    """A solver's stage has a time of its own while it steps, and none after."""
+    grid, times = coarse(), []
+
+    class Clock:
+        def add(self, source_hat, state):
+            times.append(state.stage_time)
+
+    sim = Solver(grid, Flow(), dt=0.3, scheme="rk3cn", closure=Clock())
+    sim.set_spectral(turbulent(grid))
+    sim.step(2)
+    assert times == pytest.approx([0, 0.16, 0.2, 0.3, 0.46, 0.5])
+    assert sim.stage_time == sim.t

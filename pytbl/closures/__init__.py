@@ -7,10 +7,11 @@ A closure is any object with ``add(source_hat, state)``, which adds its estimate
 (`pytbl.subgrid`) to the right-hand side of the filtered vorticity equation; ``bind(grid)`` is
 called once before, where it exists. `evaluate` gives the estimate for any field.
 
-Constants are only meaningful with the width that they multiply. Every closure here has a `ratio`,
-and its width is ``ratio * sqrt(dx dy)``: 1 for eddy viscosities (the width is the grid's spacing
-L/N, as in the codes of Guan et al.), 2 for gradient models (the width is that of the filter, 2 L/N
-in Subel et al. 2023). py2d's eddy viscosities use 2 L/N: halve its constants, or say ``ratio=2``.
+Constants are only meaningful with the width that they multiply. A closure that has a width has a
+`ratio`, and its width is ``ratio * sqrt(dx dy)``: 1 for eddy viscosities (the width is the grid's
+spacing L/N, as in the codes of Guan et al.), 2 for gradient models (the width is that of the
+filter, 2 L/N in Subel et al. 2023). py2d's eddy viscosities use 2 L/N: double its constants, or say
+``ratio=2``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..composition import Composable, Sum
-from .base import Closure, State, evaluate
+from .base import Closure, ClosureOfWidth, State, evaluate
 from .clipping import WithoutBackscatter
 from .dynamic import Dynamic, DynamicLeith, DynamicSmagorinsky
 from .eddy_viscosity import EddyViscosity, Hyperviscosity, Leith, Smagorinsky
@@ -28,6 +29,7 @@ from .jansen_held import JansenHeld
 __all__ = [
     "CLOSURES",
     "Closure",
+    "ClosureOfWidth",
     "Composable",
     "Dynamic",
     "DynamicLeith",

@@ -1,21 +1,22 @@
-"""What closures share: the wavenumbers of a grid, and how stresses enter the vorticity equation."""
+"""What closures share: a grid that they are bound to, and how they are evaluated."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..composition import Composable
 from ..errors import InputError
+from .operators import Operators
 
 if TYPE_CHECKING:
     from ..grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
-    Pair = tuple[Array, Array]
 
 
 class State(NamedTuple):
@@ -32,8 +33,9 @@ def evaluate(closure: Any, grid: Grid, omega_hat: Array, *, t: float = 0.0) -> A
     Parameters
     ----------
     closure : Closure
+        It is bound to the grid.
     grid : Grid
-        The coarse grid; the closure is bound to it.
+        The coarse grid.
     omega_hat : ndarray, shape (nkx_local, ny) [1/time]
     t : float
         Time, for closures that depend on it [time].
@@ -50,7 +52,50 @@ def evaluate(closure: Any, grid: Grid, omega_hat: Array, *, t: float = 0.0) -> A
 
 
 class Closure(Composable, ABC):
-    """What the closures of this module share.
+    """A closure that is bound to the grid on which it was used last."""
+
+    _on: Operators | None = None
+
+    def bind(self, grid: Grid) -> None:
+        """Prepare for a grid, unless that is done.
+
+        Raises
+        ------
+        InputError
+            The closure cannot work on the grid.
+        """
+        if self._on is None or self._on.grid is not grid:
+            self._prepare(grid)
+            self._on = Operators(grid)
+
+    def _prepare(self, grid: Grid) -> None:
+        """What a closure keeps for a grid besides `on`."""
+
+    @property
+    def on(self) -> Operators:
+        """Operators of the grid that the closure is bound to."""
+        if self._on is None:
+            raise InputError(f"{self!r} is bound to no grid: call bind(grid)")
+        return self._on
+
+    def add(self, source_hat: Array, state: Any) -> None:
+        """Add the SGS term to the right-hand side, in place.
+
+        Parameters
+        ----------
+        source_hat : ndarray, shape (nkx_local, ny), complex [1/time^2]
+        state : Solver or State
+        """
+        self.bind(state.grid)
+        self._add(source_hat, state)
+
+    @abstractmethod
+    def _add(self, source_hat: Array, state: Any) -> None:
+        """Add the term; the closure is bound to the state's grid."""
+
+
+class ClosureOfWidth(Closure):
+    """A closure with a width.
 
     Parameters
     ----------
@@ -64,102 +109,26 @@ class Closure(Composable, ABC):
     """
 
     def __init__(self, *, ratio: float) -> None:
-        self.ratio = positive("ratio", ratio)
+        self.ratio = finite("ratio", ratio)
+        if not self.ratio > 0:
+            raise InputError(f"ratio must be a finite number > 0, got {ratio}")
 
-    def bind(self, grid: Grid) -> None:
-        """Take the wavenumbers of a grid."""
-        self.grid = grid
-        self.width = self.ratio * math.sqrt(grid.dx * grid.dy)
-        self._k2 = grid.k2.astype(grid.dtype)
-        # the strain is S_xx + i S_xy = (strain_xx + i strain_xy) psi, and the source of a stress
-        # is its adjoint: see `_stress_source`
-        strain_xx, strain_xy = -grid.kx * grid.ky, (grid.kx**2 - grid.ky**2) / 2
-        self._strain_symbols = [
-            (strain * grid.inverse_k2).astype(grid.dtype) for strain in (strain_xx, strain_xy)
-        ]
-        self._stress_symbols = [strain.astype(grid.dtype) for strain in (strain_xx, strain_xy)]
-        self._gradient_symbols = [
-            np.broadcast_to(1j * k, grid.mask.shape).astype(grid.complex_dtype)
-            for k in (grid.kx, grid.ky)
-        ]
-        self._velocity_symbols = [
-            (symbol * grid.inverse_k2).astype(grid.complex_dtype)
-            for symbol in (1j * grid.ky, -1j * grid.kx)
-        ]
-        self._pair = grid.zeros_spectral(), grid.zeros_spectral()
-
-    @abstractmethod
-    def add(self, source_hat: Array, state: Any) -> None:
-        """Add the SGS term to the right-hand side, in place.
-
-        Parameters
-        ----------
-        source_hat : ndarray, shape (nkx_local, ny), complex [1/time^2]
-        state : Solver or State
-        """
-
-    # What follows works in one pair of arrays: each result is lost with the next one.
-
-    def _times(self, symbols: list[Array], hat: Array) -> Pair:
-        for symbol, part in zip(symbols, self._pair, strict=True):
-            np.multiply(symbol, hat, out=part)
-        return self._pair
-
-    def _strain(self, omega_hat: Array) -> Pair:
-        """Spectra of S_xx and S_xy."""
-        return self._times(self._strain_symbols, omega_hat)
-
-    def _velocity(self, omega_hat: Array) -> Pair:
-        """Spectra of the velocity."""
-        return self._times(self._velocity_symbols, omega_hat)
-
-    def _gradient(self, hat: Array) -> Pair:
-        """Spectra of the gradient of a field."""
-        return self._times(self._gradient_symbols, hat)
-
-    def _strain_times_modulus(self, omega_hat: Array) -> Pair:
-        """Spectra of ``abs(S) S_xx`` and ``abs(S) S_xy``, with ``S = S_xx + i S_xy``."""
-        return self.grid.times_modulus(*self._strain(omega_hat), out=self._pair)
-
-    @staticmethod
-    def _weighted_sum(factor: float, symbols: list[Array], pair: Pair) -> Array:
-        """``factor * sum(symbol * part)``; the pair is lost."""
-        for symbol, part in zip(symbols, pair, strict=True):
-            part *= symbol
-        total, other = pair
-        total += other
-        total *= factor
-        return total
-
-    def _divergence(self, factor: float, vector: Pair) -> Array:
-        """Spectrum of a factor times the divergence of a vector field, which is lost."""
-        return self._weighted_sum(factor, self._gradient_symbols, vector)
-
-    def _stress_source(self, factor: float, stress: Pair) -> Array:
-        r"""SGS term of a factor times a stress, ``tau_xx - tau_yy`` and ``2 tau_xy``, now lost.
-
-        .. math:: \Pi = \partial_{xy}(\tau_{xx}-\tau_{yy}) -
-                  \tfrac12(\partial_{xx}-\partial_{yy})(2\tau_{xy})
-        """
-        return self._weighted_sum(factor, self._stress_symbols, stress)
-
-    def _mean_square(self, hat: Array, power_of_k: int = 0) -> float:
-        """Mean of ``abs(grad^power omega)^2`` over the domain."""
-        power = np.square(np.abs(hat), dtype=float)
-        if power_of_k:
-            power *= self._k2
-        return self.grid.sum_modes(power)
-
-
-def positive(name: str, value: float) -> float:
-    """The value, if it is a finite number > 0."""
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"{name} must be a finite number > 0, got {value}")
-    return float(value)
+    @property
+    def width(self) -> float:
+        """On the grid that the closure is bound to [length]."""
+        grid = self.on.grid
+        return self.ratio * math.sqrt(grid.dx * grid.dy)
 
 
 def finite(name: str, value: float) -> float:
-    """The value, if it is finite."""
-    if not math.isfinite(value):
-        raise InputError(f"{name} must be a finite number, got {value}")
+    """The value, if it is a finite number."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, got {value!r}")
     return float(value)
+
+
+def flag(name: str, value: bool) -> bool:
+    """The value, if it is true or false."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be true or false, got {value!r}")
+    return bool(value)

@@ -10,42 +10,11 @@ import numpy as np
 from ..errors import InputError
 from ..grid import Grid
 from ..subgrid import Coarsening
-from .base import Closure
 from .eddy_viscosity import EddyViscosity, Leith, Smagorinsky
+from .operators import Operators
 
 if TYPE_CHECKING:
-    from ..grid import Grid
-
     Array = np.ndarray[Any, np.dtype[Any]]
-    Pair = tuple[Array, Array]
-
-
-class TestScale:
-    """A grid of half the points, and the sharp cut-off that leads to it (filter ratio 2)."""
-
-    __test__ = False  # not a test of pytest's
-
-    def __init__(self, grid: Grid) -> None:
-        if grid.nx % 4 or grid.ny % 4:
-            raise InputError(
-                f"a dynamic closure needs nx and ny divisible by 4, got {grid.nx} x {grid.ny}"
-            )
-        self.grid = Grid(
-            grid.nx // 2,
-            grid.ny // 2,
-            lx=grid.lx,
-            ly=grid.ly,
-            dealias="3/2",
-            comm=grid.comm,
-            dtype=grid.dtype,
-            threads=grid.threads,
-            reproducible=grid.reproducible,
-        )
-        self.filter = Coarsening(grid, self.grid)
-
-    def filter_pair(self, pair: tuple[Array, Array]) -> tuple[Array, Array]:
-        """Both filtered."""
-        return self.filter(pair[0]), self.filter(pair[1])
 
 
 def clipped_mean_ratio(grid: Grid, product: Array, square: Array) -> float:
@@ -68,42 +37,49 @@ def clipped_mean_ratio(grid: Grid, product: Array, square: Array) -> float:
 
 
 class Dynamic(EddyViscosity):
-    """An eddy viscosity whose constant is measured at each step, at twice the width (Germano)."""
+    """An eddy viscosity whose constant is measured anew whenever it is used.
+
+    The test filter is a sharp cut to a grid of half the points, whose modes reach half as far.
+
+    Attributes
+    ----------
+    coefficient : float
+        The constant that was measured last.
+    """
 
     def __init__(self, *, ratio: float = 1.0, local: bool = False) -> None:
         super().__init__(0.0, ratio=ratio, local=local)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._options().removeprefix(', ')})"
+        return f"{type(self).__name__}({self._options()})"
 
-    def bind(self, grid: Grid) -> None:
-        """Take the wavenumbers of a grid, and make the one of half the points.
+    def _prepare(self, grid: Grid) -> None:
+        if grid.nx % 4 or grid.ny % 4:
+            raise InputError(
+                f"a dynamic closure needs nx and ny divisible by 4, got {grid.nx} x {grid.ny}"
+            )
+        half = Grid(
+            grid.nx // 2,
+            grid.ny // 2,
+            lx=grid.lx,
+            ly=grid.ly,
+            dealias=grid.dealias,
+            comm=grid.comm,
+            dtype=grid.dtype,
+            threads=grid.threads,
+            reproducible=grid.reproducible,
+        )
+        self._test = Operators(half)
+        self._cut = Coarsening(grid, half)
 
-        Raises
-        ------
-        InputError
-            The grid cannot be halved.
-        """
-        super().bind(grid)
-        self.test = TestScale(grid)
-        self._coarse = type(self)(ratio=self.ratio)
-        Closure.bind(self._coarse, self.test.grid)
-
-    def add(self, source_hat: Array, state: Any) -> None:
-        """Measure the constant, and add the term; `coefficient` is the constant after that."""
-        length = self.measure(state.omega_hat)
-        self.coefficient = length ** (1 / self._power) / self.width
-        self._apply(source_hat, state.omega_hat, length)
-
-    _power: int
-    _coarse: Any  # the same closure on the grid of half the points
-
-    def _squared_length(self) -> float:
-        return float((self.coefficient * self.width) ** self._power)
+    def _add(self, source_hat: Array, state: Any) -> None:
+        strength = self.measure(state.omega_hat)
+        self.coefficient = strength ** (1 / self.power) / self.width
+        self._apply(source_hat, state.omega_hat, strength)
 
     @abstractmethod
     def measure(self, omega_hat: Array) -> float:
-        """The constant times the width, in the power in which the viscosity has it."""
+        """The strength of the viscosity: the constant times the width, in its power."""
 
 
 class DynamicSmagorinsky(Dynamic, Smagorinsky):
@@ -121,26 +97,19 @@ class DynamicSmagorinsky(Dynamic, Smagorinsky):
     mean over the domain as in Guan et al., J. Comput. Phys. 458 (2022).
     """
 
-    _power = 2
-
     def measure(self, omega_hat: Array) -> float:
         """``(C_s width)^2`` [length^2]."""
-        test, coarse_hat = self.test, self.test.filter(omega_hat)
-        fine = test.filter_pair(self._square_of_velocity(omega_hat))
-        resolved = self._coarse._square_of_velocity(coarse_hat)
-        leonard = [f - r for f, r in zip(fine, resolved, strict=True)]
-        model = test.filter_pair(self._strain_times_modulus(omega_hat))
-        model_coarse = self._coarse._strain_times_modulus(coarse_hat)
+        test_hat, grid = self._cut(omega_hat), self._test.grid
         # L_xx - L_yy and 2 L_xy, and the same of M: the trace of neither counts
-        l_1, l_2 = test.grid.to_points(*leonard)
-        m_1, m_2 = test.grid.to_points(
-            8 * (model[0] - 4 * model_coarse[0]), 8 * (model[1] - 4 * model_coarse[1])
-        )
-        return clipped_mean_ratio(test.grid, l_1 * m_1 + l_2 * m_2, m_1**2 + m_2**2)
-
-    def _square_of_velocity(self, omega_hat: Array) -> tuple[Array, Array]:
-        """Spectra of ``u^2 - v^2`` and ``2 u v``."""
-        return self.grid.square(*self._velocity(omega_hat), out=self._pair)
+        resolved = [self._cut(part) for part in self.on.square_of_velocity(omega_hat)]
+        for part, test in zip(resolved, self._test.square_of_velocity(test_hat), strict=True):
+            part -= test
+        model = [self._cut(part) for part in self.on.strain_times_modulus(omega_hat)]
+        for part, test in zip(model, self._test.strain_times_modulus(test_hat), strict=True):
+            part -= 4 * test
+            part *= 8
+        (l_1, l_2), (m_1, m_2) = grid.to_points(*resolved), grid.to_points(*model)
+        return clipped_mean_ratio(grid, l_1 * m_1 + l_2 * m_2, m_1**2 + m_2**2)
 
 
 class DynamicLeith(Dynamic, Leith):
@@ -158,34 +127,12 @@ class DynamicLeith(Dynamic, Leith):
     Guan et al., J. Comput. Phys. 458 (2022), after Germano et al. (1991).
     """
 
-    _power = 3
-    _points: tuple[Pair, Pair]
-
     def measure(self, omega_hat: Array) -> float:
         """``(C_L width)^3`` [length^3]."""
-        test, coarse_hat = self.test, self.test.filter(omega_hat)
-        resolved = test.filter(self.grid.nonlinear_term(omega_hat))
-        resolved -= test.grid.nonlinear_term(coarse_hat)
-        model = 8 * self._coarse._diffusion(coarse_hat) - test.filter(self._diffusion(omega_hat))
-        h, m = test.grid.to_points(resolved, model)
-        return clipped_mean_ratio(test.grid, h * m, m**2)
-
-    def bind(self, grid: Grid) -> None:
-        """Take the wavenumbers of a grid, and room for its gradient and Laplacian."""
-        super().bind(grid)
-        for closure in (self, self._coarse):
-            closure._points = closure.grid.zeros_points(), closure.grid.zeros_points()
-
-    def _diffusion(self, omega_hat: Array) -> Array:
-        """Spectrum of ``abs(grad omega) laplace(omega)``; lost with the next one."""
-        grid = self.grid
-        vector, scalar = self._points
-        x, y = grid.to_points(*self._gradient(omega_hat), out=vector)
-        laplacian, zero = grid.to_points(self._k2 * omega_hat, None, out=scalar)
-        x *= x
-        y *= y
-        x += y
-        laplacian *= np.sqrt(x, out=x)
-        hat, _ = grid.from_points(laplacian, zero, out=self._pair)
-        np.negative(hat, out=hat)
-        return hat
+        test_hat, grid = self._cut(omega_hat), self._test.grid
+        resolved = self._cut(self.on.grid.nonlinear_term(omega_hat))
+        resolved -= grid.nonlinear_term(test_hat)
+        model = 8 * self._test.gradient_times_laplacian(test_hat)
+        model -= self._cut(self.on.gradient_times_laplacian(omega_hat))
+        h, m = grid.to_points(resolved, model)
+        return clipped_mean_ratio(grid, h * m, m**2)

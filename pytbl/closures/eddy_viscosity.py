@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import InputError
-from .base import Closure, finite
+from .base import Closure, ClosureOfWidth, finite, flag
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ..grid import Grid
+
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -27,7 +29,6 @@ class Hyperviscosity(Closure):
     """
 
     def __init__(self, coefficient: float, *, order: int = 2) -> None:
-        super().__init__(ratio=1.0)
         self.coefficient = finite("the coefficient of Hyperviscosity", coefficient)
         if order != int(order) or not 1 <= order <= 8:
             raise InputError(f"the order of Hyperviscosity must be 1 .. 8, got {order}")
@@ -36,57 +37,58 @@ class Hyperviscosity(Closure):
     def __repr__(self) -> str:
         return f"Hyperviscosity({self.coefficient:g}, order={self.order})"
 
-    def add(self, source_hat: Array, state: Any) -> None:
-        """Add the term."""
-        source_hat -= self.coefficient * self._k2**self.order * state.omega_hat
+    def _prepare(self, grid: Grid) -> None:
+        self._power = grid.k2**self.order  # in double precision: float32 would overflow
+
+    def _add(self, source_hat: Array, state: Any) -> None:
+        rate = (self.coefficient * self._power).astype(self.on.grid.dtype)
+        source_hat -= rate * state.omega_hat
 
 
-class EddyViscosity(Closure):
+class EddyViscosity(ClosureOfWidth):
     """An eddy viscosity that is either the same everywhere or that of each point.
+
+    Its strength is the constant times the width, in the power in which the viscosity has it.
 
     Parameters
     ----------
     coefficient : float
-        The constant that multiplies the width.
+        The constant.
     ratio : float
         Width over the grid's spacing.
     local : bool
         Form the viscosity at every point; else from the mean square over the domain.
     """
 
+    power: ClassVar[int]  #: of the width in the viscosity
+
     def __init__(self, coefficient: float, *, ratio: float = 1.0, local: bool = False) -> None:
         super().__init__(ratio=ratio)
         self.coefficient = finite(f"the coefficient of {type(self).__name__}", coefficient)
-        self.local = bool(local)
+        self.local = flag("local", local)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.coefficient:g}{self._options()})"
+        return f"{type(self).__name__}({self.coefficient:g}, {self._options()})"
 
     def _options(self) -> str:
-        local = ", local=True" if self.local else ""
-        return f", ratio={self.ratio:g}{local}"
-
-    def add(self, source_hat: Array, state: Any) -> None:
-        """Add the term."""
-        self._apply(source_hat, state.omega_hat, self._squared_length())
+        return f"ratio={self.ratio:g}" + (", local=True" if self.local else "")
 
     @abstractmethod
-    def _squared_length(self) -> float:
-        """The constant times the width, in the power in which the viscosity has it."""
-
-    @abstractmethod
-    def viscosity(self, omega_hat: Array, length: float) -> float:
+    def viscosity(self, omega_hat: Array, strength: float) -> float:
         """The viscosity of a field that is the same everywhere [length^2/time]."""
 
     @abstractmethod
-    def _add_local(self, source_hat: Array, omega_hat: Array, length: float) -> None:
-        """Add the term with the viscosity of each point."""
+    def _local_term(self, omega_hat: Array, strength: float) -> Array:
+        """The term with the viscosity of each point."""
 
-    def _apply(self, source_hat: Array, omega_hat: Array, length: float) -> None:
+    def _add(self, source_hat: Array, state: Any) -> None:
+        self._apply(source_hat, state.omega_hat, (self.coefficient * self.width) ** self.power)
+
+    def _apply(self, source_hat: Array, omega_hat: Array, strength: float) -> None:
         if self.local:
-            self._add_local(source_hat, omega_hat, length)
+            source_hat += self._local_term(omega_hat, strength)
         else:
-            source_hat -= (self.viscosity(omega_hat, length) * self._k2) * omega_hat
+            source_hat -= (self.viscosity(omega_hat, strength) * self.on.k2) * omega_hat
 
 
 class Smagorinsky(EddyViscosity):
@@ -102,21 +104,20 @@ class Smagorinsky(EddyViscosity):
     (2022), with :math:`C_s` = 0.17 and :math:`\Delta = L/N`.
     """
 
+    power = 2
+
     def __init__(
         self, coefficient: float = 0.17, *, ratio: float = 1.0, local: bool = False
     ) -> None:
         super().__init__(coefficient, ratio=ratio, local=local)
 
-    def _squared_length(self) -> float:
-        return (self.coefficient * self.width) ** 2
+    def viscosity(self, omega_hat: Array, strength: float) -> float:
+        """Of the domain: the mean of |S|^2 is that of omega^2."""
+        return strength * math.sqrt(self.on.mean_square(omega_hat))
 
-    def viscosity(self, omega_hat: Array, length: float) -> float:
-        """Of the domain, from ``length = (C_s width)^2``; the mean of |S|^2 is that of omega^2."""
-        return length * math.sqrt(self._mean_square(omega_hat))
-
-    def _add_local(self, source_hat: Array, omega_hat: Array, length: float) -> None:
-        # tau_xx - tau_yy + 2i tau_xy = -4 nu_e S with nu_e = 2 length abs(S), S = S_xx + i S_xy
-        source_hat += self._stress_source(-8 * length, self._strain_times_modulus(omega_hat))
+    def _local_term(self, omega_hat: Array, strength: float) -> Array:
+        # tau_xx - tau_yy + 2i tau_xy = -4 nu_e S, nu_e = 2 strength abs(S), S = S_xx + i S_xy
+        return self.on.stress_source(-8 * strength, self.on.strain_times_modulus(omega_hat))
 
 
 class Leith(EddyViscosity):
@@ -132,18 +133,16 @@ class Leith(EddyViscosity):
     :math:`C_L` = 0.21 and :math:`\Delta = L/N`.
     """
 
+    power = 3
+
     def __init__(
         self, coefficient: float = 0.21, *, ratio: float = 1.0, local: bool = False
     ) -> None:
         super().__init__(coefficient, ratio=ratio, local=local)
 
-    def _squared_length(self) -> float:
-        return (self.coefficient * self.width) ** 3
+    def viscosity(self, omega_hat: Array, strength: float) -> float:
+        """Of the domain."""
+        return strength * math.sqrt(self.on.mean_square(omega_hat, gradient=True))
 
-    def viscosity(self, omega_hat: Array, length: float) -> float:
-        """Of the domain, from ``length = (C_L width)^3``."""
-        return length * math.sqrt(self._mean_square(omega_hat, 1))
-
-    def _add_local(self, source_hat: Array, omega_hat: Array, length: float) -> None:
-        flux = self.grid.times_modulus(*self._gradient(omega_hat), out=self._pair)
-        source_hat += self._divergence(length, flux)
+    def _local_term(self, omega_hat: Array, strength: float) -> Array:
+        return self.on.divergence(strength, self.on.gradient_times_modulus(omega_hat))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .base import Closure
+from .base import ClosureOfWidth
+from .operators import Operators
 
 if TYPE_CHECKING:
     from ..grid import Grid
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Gradient(Closure):
+class Gradient(ClosureOfWidth):
     r"""The gradient (or nonlinear) model, of Taylor expansion in the width of a Gaussian filter.
 
     .. math:: \tau_{ij} = \sum_{n=1}^{\mathrm{order}/2} \frac1{n!}\Big(\frac{\Delta^2}{12}\Big)^n
@@ -47,30 +48,28 @@ class Gradient(Closure):
     def __repr__(self) -> str:
         return f"Gradient(order={self.order}, ratio={self.ratio:g})"
 
-    def bind(self, grid: Grid) -> None:
-        """Take the wavenumbers of a grid, and the symbols of all derivatives of the velocity."""
-        super().bind(grid)
+    def _prepare(self, grid: Grid) -> None:
         # in units of the width over sqrt(12), which may differ along x and y
         ik_x = 1j * grid.kx * (self.ratio * grid.dx / math.sqrt(12))
         ik_y = 1j * grid.ky * (self.ratio * grid.dy / math.sqrt(12))
+        u, v = Operators(grid).velocity_symbols
         self._derivatives = []
         for n in range(1, self.order // 2 + 1):
             for j in range(n + 1):
                 weight = math.comb(n, j) / math.factorial(n)
                 root = (math.sqrt(weight) * ik_x ** (n - j) * ik_y**j).astype(grid.complex_dtype)
-                self._derivatives.append([root * symbol for symbol in self._velocity_symbols])
+                self._derivatives.append((root * u, root * v))
         self._stress = grid.zeros_spectral(), grid.zeros_spectral()
 
     def stress(self, omega_hat: Array) -> tuple[Array, Array]:
         """Spectra of ``tau_xx - tau_yy``, ``2 tau_xy`` [length^2/time^2]; lost with the next."""
         for total in self._stress:
             total[...] = 0
-        for derivative in self._derivatives:
-            parts = self.grid.square(*self._times(derivative, omega_hat), out=self._pair)
+        for symbols in self._derivatives:
+            parts = self.on.square(symbols, omega_hat)
             for total, part in zip(self._stress, parts, strict=True):
                 total += part
         return self._stress
 
-    def add(self, source_hat: Array, state: Any) -> None:
-        """Add the term."""
-        source_hat += self._stress_source(1.0, self.stress(state.omega_hat))
+    def _add(self, source_hat: Array, state: Any) -> None:
+        source_hat += self.on.stress_source(1.0, self.stress(state.omega_hat))

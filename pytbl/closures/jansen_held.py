@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from .base import Closure, finite
+from .base import ClosureOfWidth, finite
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class JansenHeld(Closure):
+class JansenHeld(ClosureOfWidth):
     r"""Biharmonic dissipation that gives a part of the energy back at large scales.
 
     .. math:: \Pi = -\nu_4\nabla^4\bar\omega - \nu_b\nabla^2\bar\omega, \qquad
@@ -59,7 +59,7 @@ class JansenHeld(Closure):
         self.coefficient = finite(
             "the coefficient of JansenHeld", usual[0] if coefficient is None else coefficient
         )
-        self.backscatter = usual[1] if backscatter is None else float(backscatter)
+        self.backscatter = finite("backscatter", usual[1] if backscatter is None else backscatter)
         if not 0 <= self.backscatter <= 1:
             raise InputError(f"backscatter must be 0 .. 1, got {self.backscatter}")
 
@@ -71,7 +71,8 @@ class JansenHeld(Closure):
 
     def viscosities(self, omega_hat: Array) -> tuple[float, float]:
         """The biharmonic viscosity [length^4/time], and the one that gives back [length^2/time]."""
-        omega, gradient = self._mean_square(omega_hat), self._mean_square(omega_hat, 1)
+        omega = self.on.mean_square(omega_hat)
+        gradient = self.on.mean_square(omega_hat, gradient=True)
         length = self.coefficient * self.width
         if self.base == "smagorinsky":
             biharmonic = length**4 * math.sqrt(omega)
@@ -80,7 +81,6 @@ class JansenHeld(Closure):
         returned = self.backscatter * biharmonic * gradient / omega if omega > 0 else 0.0
         return biharmonic, returned
 
-    def add(self, source_hat: Array, state: Any) -> None:
-        """Add the term."""
+    def _add(self, source_hat: Array, state: Any) -> None:
         biharmonic, returned = self.viscosities(state.omega_hat)
-        source_hat += (self._k2 * (returned - biharmonic * self._k2)) * state.omega_hat
+        source_hat += (self.on.k2 * (returned - biharmonic * self.on.k2)) * state.omega_hat
