@@ -205,9 +205,10 @@ class Case(TomlFile):
     def _located(self, table: KindTable) -> KindTable:
         """With the path of a file made to begin at the case file."""
         extra = table.model_extra or {}
-        if self.source is None or not isinstance(extra.get("path"), str):
+        path = extra.get("path")
+        if self.source is None or not isinstance(path, str) or path.startswith("zoo:"):
             return table
-        return KindTable(kind=table.kind, **extra | {"path": self.source.parent / extra["path"]})
+        return KindTable(kind=table.kind, **extra | {"path": self.source.parent / path})
 
 
 def total(members: list[Any]) -> Any:

@@ -81,8 +81,24 @@ class Checkpoint:
         """Whether a multiple of the interval has been reached."""
         return self._schedule.due(t)
 
+    def check(self, sim: Solver) -> None:
+        """Refuse what cannot be written, and change nothing; collective over ranks."""
+        on_root(sim.grid.exchange, lambda: self._check(sim.steps))
+
+    def _check(self, steps: int) -> None:
+        try:
+            earlier = _found(self.folder) if self.folder.exists() else []
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be written: {one_line(error)}") from None
+        if earlier and not steps and not self.overwrite:
+            raise InputError(
+                f"{self.folder} holds {earlier[0].name} of an earlier run: name another folder, "
+                f"resume that run, or allow it to be overwritten"
+            )
+
     def open(self, sim: Solver) -> None:
         """Make the folder; the state at this moment needs no checkpoint."""
+        self.check(sim)
         on_root(sim.grid.exchange, lambda: self._prepare(sim.steps))
         self._schedule.done(sim.t)
 
@@ -100,13 +116,7 @@ class Checkpoint:
                 if _steps(path) > steps:
                     path.rename(path.with_name(path.name + ".left"))
             return
-        earlier = _found(self.folder)
-        if earlier and not self.overwrite:
-            raise InputError(
-                f"{self.folder} holds {earlier[0].name} of an earlier run: name another folder, "
-                f"resume that run, or allow it to be overwritten"
-            )
-        for path in earlier:
+        for path in _found(self.folder):
             path.unlink()
 
     def write(self, sim: Solver) -> None:

@@ -8,6 +8,7 @@ reference's own flows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,12 @@ from .compared import (
     common_filter,
     common_grid,
     names_of,
+    sampled,
     simulation,
     spread,
 )
-from .errors import InputError, PytblError
+from .compared_closures import a_priori, closure_from_case, closures_of
+from .errors import InputError
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from .grid import Grid
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["Comparison", "closure_from_case", "compare", "density"]
 
 #: Limits of the common bins, in standard deviations of the reference, and their number.
 PDF_LIMITS, PDF_BINS = (-12.0, 12.0), 120
@@ -55,7 +60,8 @@ class Comparison:
     online, a_priori : dict of dict
         Metrics by the name of a simulation; "reference" and "exact" hold what they are measured
         against, and "halves" the first half of the reference against the second: what
-        lies below is within the reference's own uncertainty.
+        lies below is within the reference's own uncertainty. Stability times count from the
+        first record of a simulation.
     transfers : dict of ShellTransfers
         Means over samples, of "exact" and by the name of a simulation.
     unfiltered : dict of (k, spectrum)
@@ -110,7 +116,8 @@ def compare(
     names : sequence of str
         What to call them; their files' names by default.
     start, reference_start : float, optional
-        Compare from these times on; `reference_start` is `start` by default [time].
+        Compare from these times on; `reference_start` is `start` by default [time]. A simulation
+        that broke off before has a note, and no metrics but its stability time.
     filter : str, optional
         Name of the filter of a DNS, see `pytbl.filters`; by default that which the simulations'
         files name, else "gaussian".
@@ -146,6 +153,10 @@ def compare(
     reference_start = start if reference_start is None else reference_start
     truth = Reference(Run(reference), grid, common_filter(runs, filter, ratio))
     records = truth.run.since(reference_start)
+    exact, chosen = truth, records
+    if dataset is not None:
+        exact = sampled(Run(dataset), grid, truth.filter)
+        chosen = exact.run.since(None, least=1)
     flows = [simulation(run, name, start) for run, name in zip(runs, called, strict=True)]
     last = float(diagnostics.shell_wavenumbers(grid)[diagnostics.complete_shells(grid) - 1])
     first = min(10 * min(2 * np.pi / grid.lx, 2 * np.pi / grid.ly), last / 2)
@@ -157,21 +168,20 @@ def compare(
         (first if k_min is None else k_min, last),
         unfiltered=truth.unfiltered(records),
     )
-    for run, name in zip(runs, called, strict=True):
+    for run, flow in zip(runs, flows, strict=True):
+        name = flow.name
         if run.attrs.get("complete") == 0:
             end = f"the last record is at t = {run.times[-1]:g}"
+            end += "" if flow else ", too early to be compared"
             result.notes.append(f"{name}: the run blew up, was stopped or is still going on: {end}")
         for constant, value in truth.flow.items():
             own = run.attrs.get(constant)
             if own != value:
                 result.notes.append(f"{name}: its {constant} is {own}, and the reference's {value}")
-    _online(result)
-    built = _closures(result, runs, closures or {})
+    _online(result, runs)
+    built = closures_of(result, runs, closures or {})
     if built:
-        if dataset is not None:
-            truth = Reference(Run(dataset), grid, truth.filter)
-            records = truth.run.since(None, least=1)
-        _a_priori(result, truth.samples(spread(records, samples)), built)
+        a_priori(result, exact, spread(chosen, samples), built)
     return result
 
 
@@ -187,7 +197,7 @@ def density(flow: Statistics, sigma: float) -> metrics.Density:
     return metrics.pdf(values, limits=PDF_LIMITS, bins=PDF_BINS)
 
 
-def _online(result: Comparison) -> None:
+def _online(result: Comparison, runs: list[Run]) -> None:
     reference = result.reference
     if not reference.omega.std() > 0:
         raise InputError("the reference is at rest: there is nothing to compare with")
@@ -199,15 +209,21 @@ def _online(result: Comparison) -> None:
     }
     halves = _against(result, reference.half(0), reference.half(1))
     result.online["halves"] = halves
-    for flow in result.simulations:
-        values = _against(result, flow, reference)
-        values["stability_time"] = metrics.stability_time(
-            flow.times, flow.enstrophy, float(reference.enstrophy.mean())
-        )
-        values["duration"] = float(flow.times[-1] - flow.times[0])
+    for flow, run in zip(result.simulations, runs, strict=True):
+        values = _against(result, flow, reference) if flow else dict.fromkeys(halves, math.nan)
+        values["stability_time"] = _stability_time(flow, run, float(reference.enstrophy.mean()))
+        values["duration"] = float(run.times[-1] - run.times[0])
         values["wall_time"] = flow.wall
         values["wall_time_ratio"] = flow.wall / reference.wall
         result.online[flow.name] = values
+
+
+def _stability_time(flow: Statistics, run: Run, enstrophy: float) -> float:
+    """Since the run began; of what is compared, or of all of a run that did not get so far."""
+    if not flow:
+        return metrics.stability_time(run.times, run.read("enstrophy"), enstrophy)
+    before = float(flow.times[0] - run.times[0])
+    return before + metrics.stability_time(flow.times, flow.enstrophy, enstrophy)
 
 
 def _against(result: Comparison, flow: Statistics, reference: Statistics) -> dict[str, float]:
@@ -232,93 +248,3 @@ def _against(result: Comparison, flow: Statistics, reference: Statistics) -> dic
         "tail_ratio": metrics.tail_ratio(flow.omega, reference.omega),
         "flatness": metrics.flatness(flow.omega),
     }
-
-
-# ------------------------------------------------------------------------------------ a priori ---
-
-
-def closure_from_case(text: str, grid: Grid) -> Any:
-    """The closure that a case file names, bound to a grid, or None if it names none.
-
-    Parameters
-    ----------
-    text : str
-        The case file, TOML.
-    grid : Grid
-
-    Raises
-    ------
-    PytblError
-        The text is no case file of a simulation, or the closure cannot be built.
-    """
-    from .les import LESCase
-
-    closure = LESCase.parse(text).build_closure(own_files=False)
-    if hasattr(closure, "bind"):
-        closure.bind(grid)
-    return closure
-
-
-def _closures(result: Comparison, runs: list[Run], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Closures by the names of simulations; a note for each that cannot be had."""
-    closures = {}
-    for run, flow in zip(runs, result.simulations, strict=True):
-        name, stated = flow.name, str(run.attrs.get("closure", "None"))
-        if name in given:
-            closures[name] = given[name]
-        elif stated != "None" and run.attrs.get("case"):
-            try:
-                closures[name] = closure_from_case(str(run.attrs["case"]), result.grid)
-            except PytblError as error:
-                result.notes.append(f"{name}: no a priori metrics of {stated}: {error}")
-        elif stated != "None":
-            result.notes.append(
-                f"{name}: no a priori metrics of {stated}: the run was not made from a case file"
-            )
-    unknown = set(given) - {flow.name for flow in result.simulations}
-    if unknown:
-        raise InputError(f"closures must be of simulations compared, got {sorted(unknown)[0]!r}")
-    return {name: closure for name, closure in closures.items() if closure is not None}
-
-
-def _a_priori(
-    result: Comparison, samples: tuple[Array, Array], closures: Mapping[str, Any]
-) -> None:
-    """Fill in the a priori metrics, from spectra of filtered flows and their exact terms."""
-    from .closures import evaluate
-
-    grid = result.grid
-    box = {"lx": grid.lx, "ly": grid.ly}
-    flows = samples[0]
-    omega, truth = (np.array([grid.to_physical(hat) for hat in hats]) for hats in samples)
-
-    def describe(pi: Array, name: str) -> dict[str, float]:
-        shells = metrics.shell_transfers(pi, omega, **box)
-        result.transfers[name] = metrics.ShellTransfers(
-            shells.k, shells.energy.mean(axis=0), shells.enstrophy.mean(axis=0)
-        )
-        return {
-            "energy_transfer": float(metrics.energy_transfer(pi, omega, **box).mean()),
-            "enstrophy_transfer": float(metrics.enstrophy_transfer(pi, omega).mean()),
-        }
-
-    result.a_priori["exact"] = describe(truth, "exact") | {"samples": float(len(truth))}
-    for name, closure in closures.items():
-        pi = np.array([grid.to_physical(evaluate(closure, grid, hat)) for hat in flows])
-        c = metrics.correlation(pi, truth)
-        errors = metrics.transfer_errors(pi, truth, omega, **box)
-        result.a_priori[name] = {
-            "correlation": float(c.mean()),
-            "correlation_spread": float(c.std()),
-            "correlation_forward": float(
-                metrics.correlation_forward(pi, truth, omega, **box).mean()
-            ),
-            "correlation_backscatter": float(
-                metrics.correlation_backscatter(pi, truth, omega, **box).mean()
-            ),
-            "relative_rmse": metrics.relative_rmse(pi, truth),
-            "spectral_rmse": metrics.spectral_rmse(pi, truth, **box),
-            **describe(pi, name),
-            "energy_transfer_error": errors.energy,
-            "enstrophy_transfer_error": errors.enstrophy,
-        }

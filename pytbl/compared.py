@@ -25,7 +25,7 @@ FIELDS = 400
 
 @dataclass(frozen=True)
 class Statistics:
-    """What flows on one grid are compared by; series have a record per time.
+    """What flows on one grid are compared by; series have a record per time, and may have none.
 
     Attributes
     ----------
@@ -46,6 +46,10 @@ class Statistics:
     spectra: Mapping[str, Array]
     omega: Array
     wall: float = float("nan")
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to compare."""
+        return len(self.times) > 0
 
     def half(self, number: int) -> Statistics:
         """The first or the second half of its records."""
@@ -122,11 +126,13 @@ def _stated_filter(run: Run) -> Filter | None:
 
 
 def simulation(run: Run, name: str, start: float | None) -> Statistics:
-    """Statistics of an output on its own grid."""
-    records = run.since(start)
-    missing = [v for v in ("energy_spectrum", "enstrophy_spectrum", "energy") if v not in run]
+    """Statistics of an output on its own grid; of no record, if it broke off before the start."""
+    needed = ("energy_spectrum", "enstrophy_spectrum", "energy", "enstrophy")
+    missing = [variable for variable in needed if variable not in run]
     if missing:
         raise InputError(f"{run.path} is not an output of pytbl: it has no variable {missing[0]}")
+    early = run.attrs.get("complete") == 0 and len(run.since(start, least=0)) < 2
+    records = run.since(None, least=1)[:0] if early else run.since(start)
     return Statistics(
         name,
         run.times[records],
@@ -139,7 +145,7 @@ def simulation(run: Run, name: str, start: float | None) -> Statistics:
 
 
 def _wall(run: Run, records: Array) -> float:
-    if "wall_time" not in run:
+    if "wall_time" not in run or len(records) < 2:
         return float("nan")
     return metrics.wall_time_per_time(run.times[records], run.read("wall_time", records))
 
@@ -149,6 +155,15 @@ def spread(records: Array, most: int) -> Array:
     if len(records) <= most:
         return records
     return records[np.linspace(len(records) - 1, 0, most).round().astype(int)[::-1]]
+
+
+def sampled(run: Run, grid: Grid, filter: Filter) -> Reference:
+    """A dataset, which holds the exact SGS term, as the reference of closures."""
+    if "pi" not in run:
+        raise InputError(
+            f"{run.path} is not a dataset of samples: expected the exact SGS term, the variable pi"
+        )
+    return Reference(run, grid, filter)
 
 
 class Reference:
@@ -184,11 +199,11 @@ class Reference:
     def _own_filter(self, asked: Filter | None) -> Filter:
         """That of a dataset, which must be what was asked for."""
         attrs, grid = self.run.attrs, self.grid
-        for name in ("nx", "ny", "lx", "ly"):
-            if attrs[name] != getattr(grid, name):
+        for name in ("nx", "ny", "lx", "ly", "dealias"):
+            if attrs.get(name) != getattr(grid, name):
                 raise InputError(
                     f"{self.run.path} must be on the grid of the simulations: expected {name} = "
-                    f"{getattr(grid, name)}, got {attrs[name]}"
+                    f"{getattr(grid, name)}, got {attrs.get(name)}"
                 )
         if "filter" not in attrs or "filter_ratio" not in attrs:
             raise InputError(f"{self.run.path} is not a dataset of pytbl: it names no filter")

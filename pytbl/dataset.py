@@ -14,7 +14,8 @@ from .filters import Filter
 from .grid import Grid
 from .hdf5 import describe
 from .output import Output
-from .records import Layout, Records
+from .record_file import Layout, stored_dtype
+from .records import Records
 from .samples import Samples
 from .subgrid import SubgridTerms
 
@@ -81,20 +82,13 @@ class Dataset(Records):
         for name in include:
             if name not in INCLUDE:
                 raise InputError(f"include must be among {', '.join(INCLUDE)}, got {name!r}")
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.dtype("f4"), np.dtype("f8")):
-            raise InputError(f"dtype must be float32 or float64, got {self.dtype}")
+        self.dtype = stored_dtype(dtype)
         self.coarse, self.filter = coarse, filter
         self.include = tuple(name for name in INCLUDE if name in include)
         self._terms: SubgridTerms | None = None
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, coarse={self.coarse}, filter={self.filter!r})"
-
-    def open(self, sim: Solver) -> None:
-        """Make the coarse grid, and the file, or cut it back to the run's time."""
-        self._terms = SubgridTerms(sim.grid, self.coarse_grid(sim.grid), self.filter)
-        super().open(sim)
 
     def coarse_grid(self, fine: Grid) -> Grid:
         """The grid of the samples, on the same ranks.
@@ -129,12 +123,14 @@ class Dataset(Records):
         except InputError as error:
             raise InputError(f"coarse = {self.coarse}: {error}") from None
 
-    def _coarsening(self) -> SubgridTerms:
-        assert self._terms is not None, "a dataset is opened before it is written"
+    def _coarsening(self, fine: Grid) -> SubgridTerms:
+        """From a flow's grid; collective when it is asked for first."""
+        if self._terms is None or self._terms.fine is not fine:
+            self._terms = SubgridTerms(fine, self.coarse_grid(fine), self.filter)
         return self._terms
 
     def _grid(self, sim: Solver) -> Grid:
-        return self._coarsening().coarse
+        return self._coarsening(sim.grid).coarse
 
     def _layout(self, sim: Solver) -> Layout:
         attributes = {
@@ -152,7 +148,7 @@ class Dataset(Records):
 
     def fields(self, sim: Solver) -> dict[str, Array]:
         """A sample of the present state, each field of shape (ny_local, nx) of the coarse grid."""
-        terms = self._coarsening()
+        terms = self._coarsening(sim.grid)
         grid, omega_hat = terms.coarse, terms.coarsen(sim.omega_hat)
         pi_hat = terms.source(sim.omega_hat, sim.advection_hat())
         omega, psi = grid.to_physical_pair(omega_hat, omega_hat * grid.inverse_k2)

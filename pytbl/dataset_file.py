@@ -16,7 +16,15 @@ import numpy as np
 
 from .errors import InputError
 from .hdf5 import one_line
-from .records import Layout, Variable, created, recorded, space
+from .record_file import (
+    Layout,
+    Variable,
+    created,
+    recorded,
+    space,
+    stored_dtype,
+    whole_records,
+)
 from .statistics import pooled
 
 if TYPE_CHECKING:
@@ -54,7 +62,7 @@ def layout(
 ) -> Layout:
     """Layout of a file of samples on a coarse grid; `attributes` are added to its own."""
     names = [*ALWAYS, *(name for group in include for name in INCLUDE[group])]
-    dtype = np.dtype(dtype)
+    dtype = stored_dtype(dtype)
     variables = {}
     for name in names:
         text, units = FIELDS[name]
@@ -81,7 +89,7 @@ def layout(
         "include": ", ".join(include) or "nothing more",
     }
     axes = space(grid.nx, grid.ny, (grid.lx, grid.ly))
-    return Layout(own | dict(attributes), axes, variables, fill=np.nan)
+    return Layout(own | dict(attributes), axes, variables)
 
 
 def field_names(file: h5py.File) -> list[str]:
@@ -152,13 +160,18 @@ def write_samples(
 
 
 class Contents(NamedTuple):
-    """What is known of a file without its fields."""
+    """What is known of a file without its fields.
+
+    `decorrelation` holds the times that the file states of its fields [time]; those of a part of a
+    run are of the whole run.
+    """
 
     path: Path
     times: Array
     attributes: dict[str, Any]
     names: list[str]
     moments: dict[str, tuple[Array, Array]]
+    decorrelation: dict[str, float]
 
 
 def contents(path: Path, incomplete: bool) -> Contents:
@@ -180,10 +193,10 @@ def contents(path: Path, incomplete: bool) -> Contents:
                     f"{path} is of a run that has not reached its end: resume it, or allow "
                     f"incomplete files"
                 )
-            times = file["time"][:]
-            if len(times) and any(np.isnan(file[name][-1]).any() for name in names):
-                times = times[:-1]  # the run ended while this sample was being written
+            times = file["time"][: whole_records(file, names)]
             kept = {name: _moments(file, name) for name in names}
+            notes = {name: file[name].attrs.get("decorrelation_time") for name in names}
     except OSError as error:
         raise InputError(f"{path} cannot be read: {one_line(error)}") from None
-    return Contents(path, times, attributes, names, kept)
+    stated = {name: float(value) for name, value in notes.items() if value is not None}
+    return Contents(path, times, attributes, names, kept, stated)

@@ -99,11 +99,11 @@ def _look(index: int) -> dict[str, Any]:
 
 
 def _flows(result: Comparison) -> list[tuple[Statistics, dict[str, Any]]]:
-    """The reference in black, below, and the simulations in colours."""
+    """The reference in black, below, and in colours the simulations that got so far."""
     first = {"color": "black", "lw": 2.2}
     return [
         (result.reference, first),
-        *((flow, _look(i)) for i, flow in enumerate(result.simulations)),
+        *((flow, _look(i)) for i, flow in enumerate(result.simulations) if flow),
     ]
 
 

@@ -171,14 +171,15 @@ def differences(kept: dict[str, Any], now: dict[str, Any], names: tuple[str, ...
     return ", ".join(
         f"{name} {kept.get(name)} in the file and {now[name]} in the run"
         for name in names
-        if _plain(kept.get(name)) != _plain(now[name])
+        if plain(kept.get(name)) != plain(now[name])
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value of an attribute as Python's own, where numpy has wrapped it."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def to_json(values: Any) -> str:
     """Text of plain values, the same for equal values."""
-    return json.dumps(values, sort_keys=True, default=_plain)
+    return json.dumps(values, sort_keys=True, default=plain)

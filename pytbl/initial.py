@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -362,10 +362,11 @@ def from_file(
         variable ``Omega``, which is how py2d stores initial conditions. py2d's arrays are indexed
         [x, y] and are transposed here.
     record : int
-        Which time of an output; the last by default.
+        Which time of an output; the last by default. Negative ones are counted from the last that
+        was written to its end.
     filter : Filter or str, optional
         Applied to the field, as the start of a large-eddy simulation; a dataset's fields, which
-        are filtered already, are taken as they are.
+        are filtered already, are taken as they are, and must be by this filter and its widths.
 
     Returns
     -------
@@ -374,18 +375,19 @@ def from_file(
     Raises
     ------
     InputError
-        On all ranks: the file cannot be read, holds no such field, or one that is not finite or of
-        another domain.
+        On all ranks: the file cannot be read, holds no such field, or one that is not finite, of
+        another domain or filtered by another filter.
     """
     if isinstance(filter, str):
         filter = filters.make(filter)
     answer: Array | str | None = None
-    filtered = ""
+    filtered: _Filtered | None = None
     if grid.exchange.rank == 0:
         try:
             answer, filtered = _read(Path(path), record, (grid.lx, grid.ly))
             _check_values(answer, f"{path}")
-            _check_filter(path, filtered, filter)
+            if filtered is not None and filter is not None:
+                _check_filter(path, filtered, _Filtered(filter.kind, *filter.widths(grid)))
         except InputError as error:
             answer = str(error)
         except (OSError, KeyError, ValueError, IndexError) as error:
@@ -395,17 +397,28 @@ def from_file(
         raise InputError(answer)
     assert answer is not None
     field = resample(grid, answer)
-    if filter is None or grid.exchange.bcast(filtered):
+    if filter is None or grid.exchange.bcast(filtered is not None):
         return field
     return grid.to_physical(filter.transfer(grid) * grid.to_spectral(field))
 
 
-def _check_filter(path: str | Path, found: str, wanted: Filter | None) -> None:
-    if found and wanted is not None and found != repr(wanted):
-        raise InputError(f"the fields of {path} are filtered by {found}, expected {wanted!r}")
+class _Filtered(NamedTuple):
+    """How fields were filtered: the kind of the filter, and its widths along x and y [length]."""
+
+    kind: str
+    width_x: float
+    width_y: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} of width {self.width_x:.6g} x {self.width_y:.6g}"
 
 
-def _read(path: Path, record: int, lengths: tuple[float, float]) -> tuple[Array, str]:
+def _check_filter(path: str | Path, found: _Filtered, wanted: _Filtered) -> None:
+    if found.kind != wanted.kind or not np.allclose(found[1:], wanted[1:], rtol=1e-9, atol=0):
+        raise InputError(f"the fields of {path} are filtered by {found}, expected {wanted}")
+
+
+def _read(path: Path, record: int, lengths: tuple[float, float]) -> tuple[Array, _Filtered | None]:
     """The whole field, indexed [y, x], and the filter that was applied to it, if any."""
     import h5py
 
@@ -414,7 +427,7 @@ def _read(path: Path, record: int, lengths: tuple[float, float]) -> tuple[Array,
     if not h5py.is_hdf5(path):
         from scipy.io import loadmat
 
-        return np.asarray(loadmat(path, variable_names=["Omega"])["Omega"], float).T, ""
+        return np.asarray(loadmat(path, variable_names=["Omega"])["Omega"], float).T, None
     with h5py.File(path, "r") as file:
         if "omega" in file:
             found = tuple(float(file.attrs[name]) for name in ("lx", "ly") if name in file.attrs)
@@ -423,16 +436,19 @@ def _read(path: Path, record: int, lengths: tuple[float, float]) -> tuple[Array,
             data = file["omega"]
             if not -len(data) <= record < len(data):
                 raise InputError(f"{path} has {len(data)} records, got record {record}")
+            if record < 0 and -len(data) < record and np.isnan(data[-1]).any():
+                record -= 1  # the run ended while the last one was being written
             return np.asarray(data[record], float), _filter_of(file)
         if "Omega" in file:  # MATLAB 7.3 stores column-major: h5py sees [y, x] of an [x, y] array
-            return np.asarray(file["Omega"], float), ""
+            return np.asarray(file["Omega"], float), None
         raise InputError(
             f"{path} holds no variable omega (pytbl) or Omega (py2d), but {', '.join(file)}"
         )
 
 
-def _filter_of(file: h5py.File) -> str:
-    """Repr of the filter of a dataset; empty for an output."""
+def _filter_of(file: h5py.File) -> _Filtered | None:
+    """The filter of a dataset; None for an output."""
     if "pi" not in file:
-        return ""
-    return repr(filters.make(str(file.attrs["filter"]), ratio=float(file.attrs["filter_ratio"])))
+        return None
+    widths = (float(file.attrs[f"filter_width_{axis}"]) for axis in "xy")
+    return _Filtered(str(file.attrs["filter"]), *widths)

@@ -28,7 +28,7 @@ from .dataset_file import layout, write_samples
 from .errors import InputError
 from .grid import Grid
 from .hdf5 import one_line
-from .records import created
+from .record_file import check_target, created
 
 if TYPE_CHECKING:
     from .filters import Filter
@@ -54,6 +54,11 @@ def _path(folder: Path, stem: str, part: str) -> Path:
 # -------------------------------------------------------------------------------------- writing ---
 
 
+def targets(folder: str | Path, part: str = "train") -> list[Path]:
+    """The files that `write` makes."""
+    return [_path(Path(folder), stem, part) for stem in _FILES]
+
+
 def write(
     samples: Samples, folder: str | Path, *, part: str = "train", overwrite: bool = False
 ) -> list[Path]:
@@ -76,17 +81,13 @@ def write(
     Raises
     ------
     InputError
-        A file exists.
+        A file exists, or is one that the samples are read from.
     OSError
         It cannot be written.
     """
-    folder = Path(folder)
-    paths = [_path(folder, stem, part) for stem in _FILES]
+    paths = targets(folder, part)
     for path in paths:
-        if path.exists() and not overwrite:
-            raise InputError(
-                f"{path} exists: name another folder or part, or allow it to be overwritten"
-            )
+        check_target(path, overwrite=overwrite, sources=samples.paths)
     for path, keys in zip(paths, _FILES.values(), strict=True):
         try:
             with created(path, userblock=_header()) as file:
@@ -171,9 +172,8 @@ def read(
     filter = filter or filters.Gaussian(2.0)
     if not interval > 0:
         raise InputError(f"interval must be > 0, got {interval}")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists: name another file, or allow it to be overwritten")
     files = {key: _path(folder, stem, part) for stem, keys in _FILES.items() for key in keys}
+    check_target(out, overwrite=overwrite, sources=files.values())
     shapes = {key: _shape(path, key) for key, path in files.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(f"the arrays of {folder} must have one shape, got {shapes}")

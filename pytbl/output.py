@@ -1,7 +1,7 @@
 """Output: fields, scalars and spectra in one HDF5 file that xarray and ParaView open.
 
 Root variables ``omega(time, y, x)``, one variable per scalar over ``time``, and
-``energy_spectrum(time, k)``; what is common to all files of this kind is in `pytbl.records`.
+``energy_spectrum(time, k)``; what is common to all files of this kind is in `pytbl.record_file`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from . import diagnostics
 from .errors import InputError
 from .hdf5 import describe
-from .records import Axis, Layout, Records, Variable, space
+from .record_file import Axis, Layout, Variable, space, stored_dtype
+from .records import Records
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -49,7 +50,7 @@ class Output(Records):
         Interval between records [time].
     fields : sequence of str
         Of "omega", "psi", "u", "v"; may be empty.
-    dtype : dtype, optional
+    dtype : float32 or float64, optional
         Of the stored fields; the grid's by default.
     overwrite : bool
         Replace a file of an earlier run; else it is left alone, and the new run refused.
@@ -78,7 +79,7 @@ class Output(Records):
             raise InputError(f"fields must be among {', '.join(FIELDS)}, got {unknown[0]!r}")
         super().__init__(path, every=every, overwrite=overwrite)
         self.fields = tuple(fields)
-        self.dtype = None if dtype is None else np.dtype(dtype)
+        self.dtype = None if dtype is None else stored_dtype(dtype)
 
     def _grid(self, sim: Solver) -> Grid:
         return sim.grid

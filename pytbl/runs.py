@@ -12,7 +12,8 @@ import numpy as np
 
 from .errors import InputError
 from .grid import Grid
-from .hdf5 import one_line
+from .hdf5 import one_line, plain
+from .record_file import whole_records
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,16 +37,13 @@ class Run:
     attrs : dict
         The file's attributes.
     times : ndarray, shape (records,)
-        Time of each record [time].
+        Time of each record that was written to its end [time].
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with self._open() as file:
-            self.attrs: dict[str, Any] = {
-                name: value.item() if isinstance(value, np.generic) else value
-                for name, value in file.attrs.items()
-            }
+            self.attrs: dict[str, Any] = {name: plain(value) for name, value in file.attrs.items()}
             self._names = frozenset(name for name in file if isinstance(file[name], h5py.Dataset))
             missing = [f"attribute {a}" for a in ("nx", "ny", "lx", "ly") if a not in self.attrs]
             missing += [f"variable {v}" for v in ("time", "omega") if v not in self._names]
@@ -53,7 +51,8 @@ class Run:
                 raise InputError(
                     f"{self.path} is not an output or a dataset of pytbl: it has no {missing[0]}"
                 )
-            self.times: Array = file["time"][:]
+            fields = [name for name in ("omega", "pi") if name in self._names]
+            self.times: Array = file["time"][: whole_records(file, fields)]
 
     @contextmanager
     def _open(self) -> Iterator[h5py.File]:
@@ -92,10 +91,10 @@ class Run:
             )
         return records
 
-    def read(self, name: str, records: Sequence[int] | Array | slice = slice(None)) -> Array:
-        """A variable at some records, in increasing order."""
+    def read(self, name: str, records: Sequence[int] | Array | None = None) -> Array:
+        """A variable at some records, in increasing order; by default at each of `times`."""
         with self._open() as file:
-            values: Array = file[name][records]
+            values: Array = file[name][slice(len(self.times)) if records is None else records]
             return values
 
     def each(self, name: str, records: Sequence[int] | Array) -> Iterator[Array]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -30,8 +32,10 @@ CHECK_EVERY = 4
 class Writer(Protocol):
     """Any object with these methods is an output.
 
-    Optional are ``open(sim)``, called before the first step, ``finish(sim)``, called when the run
-    has reached its end, and ``close()``, called last whatever happened.
+    Optional are ``check(sim)``, called before any output is opened, to refuse what cannot be
+    written while every file is as it was; ``open(sim)``, called before the first step;
+    ``finish(sim)``, called when the run has reached its end; and ``close()``, called last whatever
+    happened. No two outputs may have the same `path` or `folder`.
     """
 
     def due(self, t: float, step: int) -> bool:
@@ -364,6 +368,8 @@ class Solver:
 
         Raises
         ------
+        InputError
+            An output cannot be written, and no file was touched; or `until` cannot be used.
         BlowUp
             The flow blew up; outputs and checkpoints written before stay.
         Interrupted
@@ -408,14 +414,31 @@ class Solver:
         )
 
 
+def _check_apart(outputs: list[Writer]) -> None:
+    """Refuse outputs that would write to one place."""
+    places: dict[Path, Writer] = {}
+    for output in outputs:
+        place = getattr(output, "path", getattr(output, "folder", None))
+        if not isinstance(place, str | os.PathLike):
+            continue
+        whole = Path(place).resolve()
+        if whole in places:
+            raise InputError(f"{place} is named by two outputs: {places[whole]!r} and {output!r}")
+        places[whole] = output
+
+
 class Opened:
-    """Opens outputs in turn, and closes those that were opened whatever happens."""
+    """Opens outputs in turn if all can be, and closes those that were whatever happens."""
 
     def __init__(self, outputs: list[Writer], sim: Solver) -> None:
         self._outputs, self._sim = outputs, sim
         self._opened: list[Writer] = []
 
     def __enter__(self) -> None:
+        _check_apart(self._outputs)
+        for output in self._outputs:
+            if hasattr(output, "check"):
+                output.check(self._sim)
         try:
             for output in self._outputs:
                 if hasattr(output, "open"):

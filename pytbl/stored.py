@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -12,7 +12,8 @@ from .errors import InputError
 from .exchange import make_exchange
 from .flow import Flow
 from .grid import Grid
-from .hdf5 import agree, on_root, one_line
+from .hdf5 import agree, on_root, one_line, plain
+from .record_file import check_target, whole_records
 from .solver import Solver
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_NEEDED = ("nx", "ny", "lx", "ly", "dealias", "viscosity", "viscosity_order", "drag", "beta")
+_NEEDED = (
+    *("nx", "ny", "lx", "ly", "dealias", "dtype", "viscosity", "viscosity_order", "drag", "beta"),
+    *("scheme", "forcing", "closure", "case"),
+)
 
 
 class _Recorded:
@@ -38,8 +42,15 @@ class _Recorded:
         """Nothing: the state comes from the file."""
 
 
-def stored_times(path: Path) -> Array:
-    """Times of the records of an output.
+class Stored(NamedTuple):
+    """What an output says of its flow, and the times of its records."""
+
+    known: dict[str, Any]
+    times: Array
+
+
+def look(path: Path) -> Stored:
+    """Look into an output.
 
     Raises
     ------
@@ -54,18 +65,19 @@ def stored_times(path: Path) -> Array:
                 raise InputError(
                     f"{path} is not an output of pytbl with a vorticity: it has no {missing[0]}"
                 )
-            times: Array = file["time"][:]
+            known = {name: plain(file.attrs[name]) for name in _NEEDED}
+            times: Array = file["time"][: whole_records(file, ["omega"])]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {one_line(error)}") from None
     if not len(times):
         raise InputError(f"{path} holds no records")
-    return times
+    return Stored(known, times)
 
 
-def solver_of(path: Path, *, comm: MPI.Intracomm | None = None, threads: int = 1) -> Solver:
-    """A solver of the flow that an output is of, at rest."""
-    with h5py.File(path, "r") as file:
-        known = {name: _plain(value) for name, value in file.attrs.items()}
+def solver_of(
+    known: dict[str, Any], *, comm: MPI.Intracomm | None = None, threads: int = 1
+) -> Solver:
+    """A solver of the flow that an output says it is of, at rest."""
     grid = Grid(
         known["nx"],
         known["ny"],
@@ -106,11 +118,16 @@ def filter_stored(
     Raises
     ------
     InputError
-        The output cannot be read, or the dataset not be made of it.
+        The output cannot be read, or the dataset not be made of it, or not in its place.
     """
     path = Path(path)
-    times = on_root(make_exchange(comm), lambda: stored_times(path))
-    sim = solver_of(path, comm=comm, threads=threads)
+
+    def prepare() -> Stored:
+        check_target(dataset.path, overwrite=dataset.overwrite, sources=[path])
+        return look(path)
+
+    known, times = on_root(make_exchange(comm), prepare)
+    sim = solver_of(known, comm=comm, threads=threads)
     grid = sim.grid
     dataset.open(sim)
     rows = slice(grid.y_start, grid.y_start + grid.ny_local)
@@ -128,7 +145,3 @@ def filter_stored(
         dataset.write(sim)
     dataset.finish(sim)
     return len(times)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

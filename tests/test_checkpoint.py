@@ -215,7 +215,7 @@ def test_bad_parameters(tmp_path):
     with pytest.raises(InputError, match="every must be a finite number > 0, got nan"):
         Checkpoint("ckpt", every=np.nan)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match="file cannot be written: File exists"):
+    with pytest.raises(InputError, match="file cannot be written: Not a directory"):
         Checkpoint(tmp_path / "file", every=1).open(make())
 
 

@@ -10,8 +10,11 @@ import time
 import h5py
 import numpy as np
 import pytest
+import typer
 from ranks import find_mpirun, mpi_environment, mpirun
 from test_case import TEXT
+
+from pytbl import cli
 
 
 @pytest.fixture
@@ -57,6 +60,10 @@ def test_info(case, tmp_path):
     assert "steps = 10" in said
     assert "forcing = Deterministic(mx=2, ny=0)" in said
     assert pytbl("--version").stdout.startswith("pytbl 0.")
+    (tmp_path / "broken.h5").write_bytes((tmp_path / "run.h5").read_bytes()[:1000])
+    broken = pytbl("info", tmp_path / "broken.h5")
+    assert broken.returncode == 2
+    assert re.fullmatch(r"pytbl: \S+broken.h5 cannot be read: .*truncated file.*\n", broken.stderr)
 
 
 def test_an_earlier_run_is_left_alone(case, tmp_path):
@@ -67,6 +74,30 @@ def test_an_earlier_run_is_left_alone(case, tmp_path):
     assert "run.h5 exists: name another file" in again.stderr
     assert (tmp_path / "run.h5").read_bytes() == before
     assert pytbl("dns", case, "--out", tmp_path, "--no-picture", "--overwrite").returncode == 0
+
+
+def test_a_dataset_that_cannot_be_leaves_the_earlier_run(case, tmp_path):
+    out = tmp_path / "out"
+    table = '[[dataset]]\nfile = "{}"\nevery = 0.01\ncoarse = {}\n'
+    case.write_text(TEXT + table.format("data.h5", 13))
+    arguments = ("dns", case, "--out", out, "--no-picture")
+    done = pytbl(*arguments)
+    assert done.returncode == 2
+    assert "coarse = 13" in done.stderr
+    assert not list(out.iterdir())
+    case.write_text(TEXT + table.format("data.h5", 12))
+    assert pytbl(*arguments).returncode == 0, "the corrected case"
+    before = {path: path.read_bytes() for path in out.glob("*.h5")}
+    assert len(before) == 2
+    wrong = TEXT + table.format("data.h5", 12) + table.format("other.h5", 13)
+    twice = TEXT + table.format("data.h5", 12) + table.format("run.h5", 12)
+    for text, message in ((wrong, "coarse = 13"), (twice, "run.h5 is named by two outputs")):
+        case.write_text(text)
+        done = pytbl(*arguments, "--overwrite")
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert {path: path.read_bytes() for path in out.glob("*.h5")} == before
 
 
 def test_a_stopped_run_continues(case, tmp_path):
@@ -119,6 +150,13 @@ def test_wrong_options():
     assert "No such option" in done.stderr
     assert pytbl("dns", "/no/such/case.toml").returncode == 2
     assert "usage" in pytbl("--help").stdout.lower()
+
+
+def test_dns_and_les_are_run_alike():
+    commands = typer.main.get_command(cli.app).commands
+    dns, les = ({p.name: p.opts for p in commands[name].params} for name in ("dns", "les"))
+    assert dns == les
+    assert list(dns) == ["case", "until", "out", "resume", "overwrite", "threads", "picture"]
 
 
 def test_in_parallel(case, tmp_path):

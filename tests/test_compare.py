@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 from test_cli import pytbl
+from test_output import cut_short
 from tolerances import ROUNDING
 
 from pytbl import Dataset, Flow, Grid, Output, Solver, diagnostics, initial, metrics, tables
@@ -21,6 +22,7 @@ from pytbl.errors import InputError
 from pytbl.figures import draw
 from pytbl.filters import Box, Gaussian
 from pytbl.les import LESCase
+from pytbl.playback import Playback
 from pytbl.runs import Run
 from pytbl.subgrid import SubgridTerms
 
@@ -97,6 +99,14 @@ def files(tmp_path_factory):
         outputs=[
             Output(folder / "dns.h5", every=0.05),
             Dataset(folder / "samples.h5", every=0.05, coarse=24, filter=Gaussian(2.0), dtype="f8"),
+            Dataset(
+                folder / "late.h5",
+                every=0.05,
+                start=0.1,
+                coarse=24,
+                filter=Gaussian(2.0),
+                dtype="f8",
+            ),
             Replay(folder / "perfect.h5", COARSE, Gaussian(2.0)),
             Replay(folder / "boxed.h5", COARSE, Box(1.0)),
             Replay(folder / "wide.h5", grid(24, 18), Gaussian(2.0)),
@@ -213,7 +223,143 @@ def test_a_run_that_did_not_end_is_noted(files, tmp_path):
     assert result.online["cut"]["stability_time"] == 0, "it began with too much enstrophy"
 
 
+def test_a_run_that_broke_off_too_early_has_a_stability_time(files, tmp_path):
+    early = tmp_path / "early.h5"
+    sim, output = Solver(COARSE, FLOW, dt=0.01), Output(early, every=0.01)
+    terms = SubgridTerms(FINE, COARSE, Gaussian(2.0))
+    with h5py.File(files / "dns.h5") as file:
+        sim.set_spectral(terms.coarsen(FINE.to_spectral(file["omega"][0])))
+    output.open(sim)
+    for step in range(4):
+        output.write(sim)
+        sim.step()
+        if step == 2:
+            sim.set_spectral(4 * sim.omega_hat)
+    runs = [files / "perfect.h5", early, files / "leith.h5"]
+    result = compare(files / "dns.h5", runs, start=0.2)
+    alone = compare(files / "dns.h5", [files / "perfect.h5", files / "leith.h5"], start=0.2)
+    assert result.online["perfect"] == pytest.approx(alone.online["perfect"], nan_ok=True)
+    assert result.online["leith"] == pytest.approx(alone.online["leith"], nan_ok=True)
+    found = result.online["early"]
+    assert list(found) == list(result.online["leith"])
+    assert found["stability_time"] == pytest.approx(0.03)
+    assert found["duration"] == pytest.approx(0.03)
+    known = {name for name, value in found.items() if not math.isnan(value)}
+    assert known == {"stability_time", "duration"}
+    (note,) = result.notes
+    assert note.startswith("early: the run blew up, was stopped or is still going on: the last")
+    assert note.endswith("t = 0.03, too early to be compared")
+    assert len(draw(result, tmp_path)) == 5
+    tables.write(result, tmp_path)
+    stream = io.StringIO()
+    tables.show(result, stream)
+    (line,) = (line for line in stream.getvalue().splitlines() if "stability time" in line)
+    assert line.split() == ["stability", "time", ">", "0.4", "0.03", ">", "0.4", "time"]
+    values = json.loads((tmp_path / "table.json").read_text())
+    assert values["a_posteriori"]["early"]["wasserstein"] is None
+    with h5py.File(early, "r+") as file:  # a whole run that is too short is a wrong start
+        file.attrs["complete"] = 1
+    with pytest.raises(InputError, match=r"early.h5 holds too few records from t = 0.2"):
+        compare(files / "dns.h5", [early], start=0.2)
+
+
+def test_stability_counts_from_the_beginning(files, tmp_path):
+    """Whether or not the comparison begins later."""
+    late = tmp_path / "late.h5"
+    shutil.copy(files / "perfect.h5", late)
+    with h5py.File(late, "r+") as file:
+        file["enstrophy"][6:] *= 10
+        file["enstrophy"][0] *= 10  # as a flow that spins up
+    for start, expected in ((None, 0), (0.1, 0.3), (0.2, 0.3)):
+        found = compare(files / "dns.h5", [late], start=start).online["late"]
+        assert found["stability_time"] == pytest.approx(expected)
+        assert found["duration"] == pytest.approx(0.4)
+
+
+def test_a_record_that_was_cut_short_is_not_compared(files, tmp_path):
+    for name in ("dns.h5", "perfect.h5", "samples.h5"):
+        shutil.copy(files / name, tmp_path / name)
+        cut_short(tmp_path / name)
+        assert len(Run(tmp_path / name).times) == 9
+        assert len(Run(tmp_path / name).read("time")) == 9
+    for name in ("dns.h5", "samples.h5"):
+        one, two = (compare(f / name, [f / "perfect.h5"]).online for f in (files, tmp_path))
+        assert one["perfect"] == pytest.approx(two["perfect"], nan_ok=True)
+    with h5py.File(tmp_path / "samples.h5", "r+") as file:  # all but the last field was written
+        file["time"][-1] = 0.45
+        for field in ("omega", "psi"):
+            file[field][-1] = 1.0
+    assert len(Run(tmp_path / "samples.h5").times) == 9
+
+
 # ---------------------------------------------------------------------------------- a priori ---
+
+
+class Recorder:
+    """Keeps the times at which it is asked, and is bound as seldom as can be."""
+
+    def __init__(self):
+        self.times, self.bound = [], 0
+
+    def bind(self, grid):
+        self.bound += 1
+
+    def add(self, source_hat, state):
+        assert self.bound
+        self.times.append(state.t)
+        source_hat += state.omega_hat
+
+
+def test_closures_see_the_time_since_the_first_sample(files):
+    for reference, options, first in (
+        ("late.h5", {}, 0.0),
+        ("dns.h5", {"reference_start": 0.2}, 0.2),
+        ("dns.h5", {"dataset": files / "late.h5"}, 0.0),
+    ):
+        closure = Recorder()
+        given = {"perfect": closure}
+        result = compare(files / reference, [files / "perfect.h5"], closures=given, **options)
+        assert closure.bound == 1
+        count = result.a_priori["exact"]["samples"]
+        np.testing.assert_allclose(closure.times, first + 0.05 * np.arange(count), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("reference", "played", "start"),
+    [
+        ("samples.h5", "samples.h5", None),
+        ("late.h5", "late.h5", None),
+        ("late.h5", "samples.h5", 0.1),
+        ("dns.h5", "samples.h5", None),
+        ("dns.h5", "late.h5", 0.1),
+    ],
+)
+def test_the_exact_term_played_back_is_perfect(files, reference, played, start):
+    term = Playback(files / played, start=start)
+    closures = {"perfect": term, "wide": 0.5 * term + 0.25 * term}
+    result = compare(
+        files / reference,
+        [files / "perfect.h5"] * 2,
+        names=list(closures),
+        closures=closures,
+        reference_start=0.1,
+    )
+    for name, gain in (("perfect", 1.0), ("wide", 0.75)):
+        found = result.a_priori[name]
+        assert found["correlation"] == pytest.approx(1)
+        assert found["relative_rmse"] == pytest.approx(1 - gain, abs=1e-9)
+        assert found["correlation_spread"] == pytest.approx(0, abs=CLOSE)
+
+
+def test_a_closure_that_fails_is_noted(files):
+    closures = {"perfect": Playback(files / "late.h5"), "leith": Leith(0.5)}
+    result = compare(
+        files / "dns.h5", [files / "perfect.h5", files / "leith.h5"], closures=closures
+    )
+    (note,) = result.notes
+    assert note.startswith("perfect: no a priori metrics of Playback(")
+    assert "has samples from t = 0.1 to 0.4, and t = 0 was asked for" in note
+    assert list(result.a_priori) == ["exact", "leith"]
 
 
 @pytest.mark.parametrize("reference", ["dns.h5", "samples.h5"])
@@ -278,7 +424,7 @@ def test_closures_that_cannot_be_had_are_noted(files, tmp_path):
     assert "script: no a priori metrics of Leith" in result.notes[0]
     assert "the run was not made from a case file" in result.notes[0]
     assert "moved: no a priori metrics of Leith" in result.notes[1]
-    assert "none.py: no such file" in result.notes[1]
+    assert "none.py:Mine is not run on the word of a data file" in result.notes[1]
     assert not result.a_priori
 
 
@@ -405,6 +551,9 @@ def bad(files, tmp_path_factory):
             {"start": 1.0, "reference_start": 0.0},
             r"leith.h5 holds .* from t = 1: expected at least 2, got 0 \(.* 0.4\)",
         ),
+        ("samples.h5", ["wide.h5"], {}, "on the grid of the sim.*: expected dealias = 2/3, got 3/"),
+        ("dns.h5", ["leith.h5"], {"dataset": "leith.h5"}, "leith.h5 is not a dataset of samples"),
+        ("dns.h5", ["perfect.h5"], {"dataset": "dns.h5"}, "dns.h5 is not a dataset of samples"),
         ("rest.h5", ["leith.h5"], {}, "the reference is at rest"),
         ("dns.h5", ["leith.h5"], {"names": "ab"}, "names must be as many as simulations, 1, got 2"),
         ("dns.h5", ["leith.h5"] * 2, {}, "names must differ"),
@@ -420,6 +569,8 @@ def test_mistakes(files, bad, reference, simulations, options, message):
     def find(name):
         return bad / name if (bad / name).exists() else files / name
 
+    if "dataset" in options:
+        options = {"dataset": files / options["dataset"]}
     with pytest.raises(InputError, match=message) as error:
         compare(find(reference), [find(name) for name in simulations], **options)
     assert "\n" not in str(error.value)

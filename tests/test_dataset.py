@@ -11,7 +11,7 @@ import pytest
 import xarray
 from ranks import mpirun
 from test_case import TEXT
-from test_output import make, read, started
+from test_output import cut_short, make, read, started
 from tolerances import ROUNDING, ROUNDING_RUN
 
 from pytbl import Checkpoint, Dataset, Grid, Output, checkpoint, initial
@@ -20,6 +20,7 @@ from pytbl.dataset_file import PI_SIGN
 from pytbl.errors import BlowUp, InputError
 from pytbl.filters import Box, Gaussian, SharpSquare
 from pytbl.samples import Samples
+from pytbl.stored import filter_stored
 from pytbl.subgrid import SubgridTerms
 
 #: Relative error of a field stored in float32.
@@ -321,6 +322,68 @@ def test_stored_fields_give_the_dataset_of_the_run(tmp_path):
     done = mpirun(2, "-m", "pytbl", *map(str, arguments[:-1]), str(parallel))
     assert done.returncode == 0, done.stderr
     xarray.testing.assert_allclose(two, read(parallel), rtol=ROUNDING_RUN, atol=ROUNDING_RUN)
+
+
+def test_an_output_is_not_replaced_by_its_own_samples(tmp_path):
+    run = tmp_path / "run.h5"
+    started().run(until=0.002, outputs=[Output(run, every=0.001)])
+    (tmp_path / "symbolic.h5").symlink_to(run)
+    (tmp_path / "hard.h5").hardlink_to(run)
+    before = run.read_bytes()
+    for name in ("run.h5", "symbolic.h5", "hard.h5"):
+        out = tmp_path / name
+        with pytest.raises(InputError, match=f"{name} is the file that is read: name another"):
+            filter_stored(run, dataset(out, overwrite=True))
+        assert run.read_bytes() == before
+    done = command("filter", run, "--coarse", 16, "--out", run, "--overwrite")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert run.read_bytes() == before
+
+
+def test_a_record_that_was_cut_short_is_no_sample(tmp_path):
+    run = tmp_path / "run.h5"
+    started().run(until=0.002, outputs=[Output(run, every=0.001)])
+    cut_short(run)
+    assert filter_stored(run, dataset(tmp_path / "data.h5")) == 3
+    np.testing.assert_allclose(Samples(tmp_path / "data.h5").times, [0, 0.001, 0.002], atol=1e-12)
+    with h5py.File(run, "r+") as file:  # some of its rows were written
+        file["time"][-1] = 0.003
+        file["omega"][-1, :20] = 1.0
+    assert filter_stored(run, dataset(tmp_path / "again.h5")) == 3
+
+
+@pytest.mark.parametrize("name", ["dtype", "scheme", "forcing", "closure", "case", "drag"])
+def test_an_output_must_say_what_it_is_of(tmp_path, name):
+    run = tmp_path / "run.h5"
+    started().run(until=0.001, outputs=[Output(run, every=0.001)])
+    with h5py.File(run, "r+") as file:
+        del file.attrs[name]
+    with pytest.raises(InputError, match=f"is not an output of pytbl .*: it has no {name}"):
+        filter_stored(run, dataset(tmp_path / "data.h5"))
+    assert not (tmp_path / "data.h5").exists()
+
+
+@pytest.mark.mpi(nprocs=(2,))
+def test_an_output_that_cannot_be_read_is_an_error_on_all_ranks(comm, shared_tmp):
+    run = shared_tmp / "run.h5"
+    started(comm).run(until=0.001, outputs=[Output(run, every=0.001)])
+    if comm.rank == 0:
+        with h5py.File(run, "r+") as file:
+            del file.attrs["scheme"]
+    comm.Barrier()
+    with pytest.raises(InputError, match="it has no scheme"):
+        filter_stored(run, dataset(shared_tmp / "data.h5"), comm=comm)
+    for path in (run, shared_tmp / "none.h5"):
+        with pytest.raises(InputError):
+            filter_stored(path, dataset(run, overwrite=True), comm=comm)
+
+
+def test_a_type_that_is_none(tmp_path):
+    started().run(until=0.001, outputs=[Output(tmp_path / "run.h5", every=0.001)])
+    arguments = ("--coarse", 16, "--out", tmp_path / "data.h5", "--dtype", "real")
+    done = command("filter", tmp_path / "run.h5", *arguments)
+    assert done.returncode == 2
+    assert done.stderr == "pytbl: dtype must be float32 or float64, got real\n"
 
 
 def test_stored_fields_that_are_not_there(tmp_path):

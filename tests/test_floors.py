@@ -18,6 +18,7 @@ FLOORS = [
     {
         "schedule",
         "hdf5",
+        "record_file",
         "records",
         "output",
         "checkpoint",
@@ -32,7 +33,8 @@ FLOORS = [
         "progress",
     },
     {"nn"},
-    {"case", "report", "compare", "cli", "les"} | {"compared", "figures", "tables"},
+    {"case", "report", "compare", "cli", "les"}
+    | {"compared", "compared_closures", "figures", "tables"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 
@@ -72,9 +74,10 @@ def test_only_one_floor_knows_torch():
     assert users == {"nn"}
 
 
-def test_importing_the_package_loads_nothing_heavy():
+@pytest.mark.parametrize("module", ["pytbl", "pytbl.cli"])
+def test_importing_it_loads_nothing_heavy(module):
     heavy = "torch", "h5py", "mpi4py", "matplotlib", "scipy", "pydantic"
-    code = f"import sys, pytbl; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
@@ -83,5 +86,5 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_only_the_files_floor_knows_hdf5():
     users = {home(path) for path in MODULES if "import h5py" in path.read_text()}
-    files = {"hdf5", "records", "checkpoint", "dataset", "dataset_file", "samples", "stored"}
-    assert users <= files | {"matlab", "playback", "runs", "initial", "report", "cli"}
+    files = {"hdf5", "record_file", "records", "checkpoint", "dataset", "dataset_file", "samples"}
+    assert users <= files | {"matlab", "runs", "stored", "initial", "report", "cli"}

@@ -6,8 +6,9 @@ import pytest
 import scipy.io
 from tolerances import ROUNDING
 
-from pytbl import Flow, Grid, Solver, diagnostics, initial
+from pytbl import Dataset, Flow, Grid, Solver, diagnostics, initial
 from pytbl.errors import InputError
+from pytbl.filters import Box, Gaussian
 
 
 def test_papers_spectrum_energy_and_rms_vorticity():
@@ -139,6 +140,44 @@ def test_arrays_and_files_of_any_resolution(tmp_path):
     with h5py.File(tmp_path / "v73.mat", "w") as file:
         file["Omega"] = omega  # as MATLAB 7.3 lays out an array indexed [x, y]
     np.testing.assert_allclose(initial.from_file(fine, tmp_path / "v73.mat"), x, atol=ROUNDING)
+
+
+def test_the_fields_of_a_dataset_are_filtered_already(tmp_path):
+    """By widths, whatever the ratio is that they have on another grid."""
+    fine, grid = Grid(48, 36), Grid(24, 18, dealias="3/2")
+    sim = Solver(fine, Flow(viscosity=1e-3), dt=1e-3)
+    sim.set_vorticity(initial.random_spectrum(fine, k_peak=3))
+    path = tmp_path / "data.h5"
+    sim.run(until=0, outputs=[Dataset(path, every=1, coarse=24, filter=Gaussian(2), dtype="f8")])
+    found = initial.from_file(grid, path, filter=Gaussian(2.0))
+    np.testing.assert_allclose(found, initial.from_file(grid, path), rtol=0, atol=1e-14)
+    with h5py.File(path) as file:
+        np.testing.assert_allclose(found, file["omega"][-1], atol=1e-12)
+    coarse = Grid(12, 18, dealias="3/2")
+    widths = "of width 0.523599 x 0.698132, expected gaussian of width 1.0472 x 0.698132"
+    with pytest.raises(InputError, match=f"data.h5 are filtered by gaussian {widths}"):
+        initial.from_file(coarse, path, filter=Gaussian(2.0))
+    half = Grid(12, 10, ly=2 * np.pi, dealias="3/2")
+    with pytest.raises(InputError, match="expected gaussian of width 0.523599 x 0.628319"):
+        initial.from_file(half, path, filter=Gaussian(1.0))
+    finer = Grid(72, 54, dealias="3/2")
+    again = initial.from_file(finer, path, filter=Gaussian(6.0))
+    np.testing.assert_allclose(again, initial.from_file(finer, path), rtol=0, atol=1e-14)
+    with pytest.raises(InputError, match=r"by gaussian of width .* expected box of width"):
+        initial.from_file(grid, path, filter=Box(2.0))
+
+
+def test_a_record_that_was_cut_short_is_not_the_last(tmp_path):
+    grid = Grid(16, 12)
+    omega = initial.random_spectrum(grid, k_peak=3)
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        file["omega"] = np.stack([omega, 2 * omega, 3 * omega])
+        file["omega"][-1, 5:] = np.nan
+    for record, factor in ((-1, 2), (-2, 1), (1, 2)):
+        found = initial.from_file(grid, tmp_path / "run.h5", record=record)
+        np.testing.assert_allclose(found, factor * omega, atol=ROUNDING)
+    with pytest.raises(InputError, match="values NaN"):
+        initial.from_file(grid, tmp_path / "run.h5", record=2)
 
 
 def test_bad_files(tmp_path):

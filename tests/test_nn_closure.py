@@ -7,7 +7,7 @@ from fields import turbulent
 from networks import fitted, grid_of, predict, setting, square
 from tolerances import ROUNDING, ROUNDING_SINGLE
 
-from pytbl import Flow, Solver
+from pytbl import Flow, Solver, closures
 from pytbl.errors import InputError
 from pytbl.nn import CNNClosure, PeriodicCNN, artifact, stack
 
@@ -54,6 +54,26 @@ def test_the_term_is_that_of_the_network(config, backend):
     sim, pi = term(CNNClosure(model, backend=backend))
     expected = predict(model, sim.omega[None])[0]
     np.testing.assert_allclose(pi, expected, atol=ROUNDING_SINGLE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_state_that_is_no_solver_is_always_evaluated(every):
+    closure = CNNClosure(fitted(setting()), every=every)
+    grid = grid_of(closure.setting)
+    for hat in (turbulent(grid), 2 * turbulent(grid)):
+        source = grid.zeros_spectral()
+        closure.add(source, closures.State(grid, hat))
+        np.testing.assert_array_equal(source, closure.evaluate(grid, hat))
+
+
+def test_networks_add_and_scale_like_other_closures():
+    mixed = 0.5 * CNNClosure(fitted(setting())) + closures.Leith(0.3)
+    grid = grid_of(setting())
+    hat = turbulent(grid)
+    expected = 0.5 * CNNClosure(fitted(setting())).evaluate(grid, hat)
+    expected = expected + closures.evaluate(closures.Leith(0.3), grid, hat)
+    np.testing.assert_allclose(closures.evaluate(mixed, grid, hat), expected, atol=1e-12)
+    assert repr(mixed).startswith("0.5 * CNNClosure(PeriodicCNN(")
 
 
 def test_the_symmetric_network_online():

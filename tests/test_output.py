@@ -12,7 +12,7 @@ import pytest
 import xarray
 from tolerances import ROUNDING
 
-from pytbl import Flow, Grid, Output, Solver, diagnostics, initial
+from pytbl import Checkpoint, Flow, Grid, Output, Solver, diagnostics, initial
 from pytbl.errors import InputError
 from pytbl.forcing import Deterministic
 
@@ -100,7 +100,78 @@ def test_an_earlier_file_is_not_lost(tmp_path):
     assert len(read(path).time) == 2
 
 
+def test_nothing_is_touched_unless_every_output_can_be_written(tmp_path):
+    earlier = tmp_path / "run.h5"
+    started().run(until=0.003, outputs=[Output(earlier, every=0.001)])
+    started().run(until=0.002, outputs=[Checkpoint(tmp_path / "checkpoint", every=0.001)])
+    before = earlier.read_bytes()
+    (tmp_path / "folder.h5").mkdir()
+    good = Output(earlier, every=0.001, overwrite=True), Output(tmp_path / "new.h5", every=0.001)
+    for bad, message in (
+        (Output(tmp_path / "no" / "run.h5", every=1), "No such file or directory"),
+        (Output(tmp_path / "folder.h5", every=1, overwrite=True), "written: Is a directory"),
+        (Checkpoint(tmp_path / "checkpoint", every=1), "of an earlier run: name another folder"),
+        (Checkpoint(earlier, every=1), "run.h5 is named by two outputs"),
+        (Checkpoint(tmp_path / "folder.h5" / ".." / "new.h5", every=1), "is named by two outputs"),
+    ):
+        with pytest.raises(InputError, match=message):
+            started().run(until=0.002, outputs=[*good, bad])
+        assert earlier.read_bytes() == before
+        assert not (tmp_path / "new.h5").exists()
+    later = started()
+    later.step()
+    other = Output(earlier, every=0.001, fields=["psi"])
+    Output(tmp_path / "mine.h5", every=0.001).open(later)
+    with h5py.File(tmp_path / "mine.h5", "r+") as file:
+        file["time"].resize((7,))
+    with pytest.raises(InputError, match="another run, and is left as it is: it has no variable"):
+        later.run(until=0.002, outputs=[Output(tmp_path / "mine.h5", every=0.001), other])
+    assert len(read(tmp_path / "mine.h5").time) == 7, "it was not cut back"
+
+
+def test_two_outputs_must_not_share_a_file(tmp_path):
+    (tmp_path / "link.h5").symlink_to(tmp_path / "run.h5")
+    for overwrite in (False, True):
+        for name in ("run.h5", "link.h5", "../" + tmp_path.name + "/run.h5"):
+            outputs = [
+                Output(tmp_path / other, every=0.001, overwrite=overwrite)
+                for other in ("run.h5", name)
+            ]
+            with pytest.raises(InputError, match="is named by two outputs: Output.* and Output"):
+                started().run(until=0.002, outputs=outputs)
+            assert not (tmp_path / "run.h5").exists()
+
+
+def cut_short(path):
+    """Leave the file of a run that was killed when it had made room for one more record."""
+    with h5py.File(path, "r+") as file:
+        count = len(file["time"])
+        for name in file:
+            if file[name].maxshape[0] is None:
+                file[name].resize(count + 1, axis=0)
+        return {name: file[name][-1] for name in file if file[name].maxshape[0] is None}
+
+
+def test_what_was_not_written_is_no_number(tmp_path):
+    path = tmp_path / "run.h5"
+    started().run(until=0.002, outputs=[Output(path, every=0.001, fields=["omega", "psi"])])
+    last = cut_short(path)
+    assert {"time", "omega", "psi", "energy", "energy_spectrum", "cfl"} < set(last)
+    for name, values in last.items():
+        assert np.isnan(values).all(), name
+    with h5py.File(path, "r+") as file:
+        file["time"][-1] = 0.0025
+    sim = started()
+    sim.step(3)
+    output = Output(path, every=0.001, fields=["omega", "psi"])
+    output.open(sim)
+    np.testing.assert_allclose(read(path).time, [0, 0.001, 0.002], atol=1e-12)
+
+
 def test_bad_parameters(tmp_path):
+    for dtype in ("f2", "int32", "real"):
+        with pytest.raises(InputError, match=f"dtype must be float32 or float64, got {dtype}"):
+            Output("run.h5", every=1, dtype=dtype)
     with pytest.raises(InputError, match="fields must be among omega, psi, u, v, got 'vorticity'"):
         Output("run.h5", every=1, fields=["vorticity"])
     with pytest.raises(InputError, match="every must be a finite number > 0, got 0"):

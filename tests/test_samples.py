@@ -293,6 +293,42 @@ def test_a_split_on_the_command_line(tmp_path):
     assert "too short to be split" in short.stderr
 
 
+def contents_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_split_is_written_whole_or_not_at_all(tmp_path):
+    synthetic(tmp_path / "train.h5", 0.5 * np.arange(200), memory=0.5)
+    before = contents_of(tmp_path)
+    done = command("split", tmp_path / "train.h5", "--out", tmp_path, "--overwrite", "--matlab")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "train.h5 is the file that is read: name another file" in done.stderr
+    assert contents_of(tmp_path) == before
+    samples = Samples(tmp_path / "train.h5")
+    with pytest.raises(InputError, match="train.h5 is the file that is read"):
+        samples[:20].save(tmp_path / "train.h5", overwrite=True)
+    parts = split(samples)
+    for taken in ("test.h5", "FDNS PI_val.mat"):
+        folder = tmp_path / taken.replace(".", " ")
+        folder.mkdir()
+        (folder / taken).write_text("an earlier file")
+        with pytest.raises(InputError, match=f"{taken} exists: name another"):
+            parts.save(folder, matlab=True)
+        assert len(list(folder.iterdir())) == 1
+    written = parts.save(folder, matlab=True, overwrite=True)
+    assert sorted(written) == sorted(folder.iterdir())
+    assert len(written) == 9
+    assert contents_of(folder)[taken] != b"an earlier file"
+    both = Samples.joined([samples, Samples(folder / "test.h5")])
+    with pytest.raises(InputError, match="samples of 2 runs cannot be saved in one file"):
+        parts._replace(test=both).save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file cannot be made: File exists"):
+        parts.save(tmp_path / "file")
+
+
 # ------------------------------------------------------------------------------- separate runs ---
 
 CASE = '[initial]\nkind = "mcwilliams"\nrng = {seed}\n[time]\nuntil = {until}\n'
@@ -338,5 +374,67 @@ def test_a_run_must_not_appear_twice(tmp_path):
     ):
         with pytest.raises(InputError, match="are of the same run at overlapping times"):
             separate_runs(**parts)
-    parts = split(Samples(one), (0.4, 0.3, 0.3), gap=0)
-    separate_runs(**parts._asdict())
+
+
+@pytest.mark.parametrize("grid", ["threads = 2", "reproducible = true", 'dtype = "float32"'])
+def test_the_same_flow_computed_otherwise_is_the_same_run(tmp_path, grid):
+    """In another precision it is another one before long."""
+    case = CASE.format(seed=1, until=5)
+    synthetic(tmp_path / "one.h5", np.arange(5.0), seed=1, case="[grid]\nnx = 64\n" + case)
+    other = f"[grid]\nnx = 64\n{grid}\n" + case
+    synthetic(tmp_path / "two.h5", np.arange(5.0), seed=2, case=other)
+    synthetic(tmp_path / "three.h5", np.arange(5.0), seed=3, case=CASE.format(seed=2, until=5))
+    parts = {name: tmp_path / f"{name}.h5" for name in ("one", "two", "three")}
+    named = dict(zip(("train", "validation", "test"), parts.values(), strict=True))
+    if "dtype" in grid:
+        assert len(separate_runs(**named).train) == 5
+        return
+    with pytest.raises(InputError, match="are of the same run at overlapping times"):
+        separate_runs(**named)
+
+
+def test_parts_of_one_run_must_be_far_apart(tmp_path):
+    case = CASE.format(seed=1, until=100)
+    synthetic(tmp_path / "run.h5", 0.5 * np.arange(400), memory=0.8, case=case)
+    samples = Samples(tmp_path / "run.h5")
+    slowest = max(samples.decorrelation_time(name) for name in ("omega", "pi"))
+    for gap in (0, 1.5):
+        parts = split(samples, (0.4, 0.3, 0.3), gap=gap)
+        assert separate_runs(**parts._asdict(), gap=gap).test.times[-1] == 199.5
+        match = f"are of the same run, .* apart: .* 3 decorrelation times, {3 * slowest:.4g}"
+        with pytest.raises(InputError, match=match):
+            separate_runs(**parts._asdict())
+    with pytest.raises(InputError, match="gap must be a finite number >= 0, got -1"):
+        separate_runs(**parts._asdict(), gap=-1)
+    # pieces of one part may touch
+    halves = [samples[:100], samples[100:200]]
+    other = dict(validation=samples[250:300], test=samples[350:])
+    assert len(separate_runs(train=halves, **other).train) == 200
+    # what a split has written knows how slow the whole run is
+    parts = split(samples, (0.4, 0.3, 0.3))
+    paths = parts.save(tmp_path / "parts")
+    named = dict(zip(parts._fields, paths, strict=True))
+    separate_runs(**named)
+    for path in paths:
+        part = Samples(path)
+        for name in ("omega", "pi"):
+            whole = samples.decorrelation_time(name)
+            assert part.stated_decorrelation_time(name) == pytest.approx(whole)
+            assert part.decorrelation_time(name) != pytest.approx(whole)
+    with h5py.File(named["train"], "r+") as file:  # the longest of them knows it best
+        file["pi"].attrs["decorrelation_time"] = 1.1 * slowest
+    with pytest.raises(InputError, match=f"3 decorrelation times, {3.3 * slowest:.4g}"):
+        separate_runs(**named)
+
+
+def test_runs_without_a_case_that_touch(tmp_path):
+    """They are parts of one if they are alike where they touch."""
+    fields = synthetic(tmp_path / "run.h5", 0.1 * np.arange(80), memory=0.99)
+    samples = Samples(tmp_path / "run.h5")
+    synthetic(tmp_path / "other.h5", 4.0 + 0.1 * np.arange(40), memory=0.99, seed=5)
+    synthetic(tmp_path / "third.h5", 100 + 0.1 * np.arange(40), memory=0.99, seed=6)
+    assert len(fields["omega"]) == 80
+    with pytest.raises(InputError, match="are of the same run, 0.1 apart"):
+        separate_runs(train=samples[:40], validation=samples[40:], test=tmp_path / "third.h5")
+    parts = dict(validation=tmp_path / "other.h5", test=tmp_path / "third.h5")
+    assert len(separate_runs(train=samples[:40], **parts).train) == 40

@@ -8,7 +8,7 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("pytbl.nn needs torch: pip install 'pytbl[nn]'") from error
 
-from . import artifact
+from . import artifact, zoo
 from .artifact import load_model, save
 from .closure import CNNClosure
 from .losses import MeanSquare, TransferConstrained
@@ -28,4 +28,5 @@ __all__ = [
     "load_model",
     "save",
     "train",
+    "zoo",
 ]

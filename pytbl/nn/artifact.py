@@ -34,7 +34,7 @@ from .. import __version__
 from .._revision import REVISION
 from ..errors import InputError
 from ..hdf5 import one_line, sync, to_json
-from . import export
+from . import export, zoo
 from .model import PeriodicCNN
 from .setting import Setting
 
@@ -182,7 +182,7 @@ def read(path: str | Path) -> dict[str, bytes]:
     InputError
         In one line: the file is not there, not whole, edited, or of a newer format.
     """
-    path = Path(path)
+    path = zoo.located(path)
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo(_DESCRIPTION).file_size > _LARGEST_DESCRIPTION:

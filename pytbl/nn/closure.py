@@ -23,7 +23,6 @@ from .halo import Halo
 
 if TYPE_CHECKING:
     from ..grid import Grid
-    from ..solver import Solver
     from .model import PeriodicCNN
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -174,18 +173,20 @@ class CNNClosure(Composable):
             )
         self._scale = float(self.model.output_scale)
 
-    def add(self, source_hat: Array, state: Solver) -> None:
+    def add(self, source_hat: Array, state: Any) -> None:
         """Add the term to the right-hand side, in place; collective over ranks."""
         source_hat += self.term(state)
 
-    def term(self, state: Solver) -> Array:
+    def term(self, state: Any) -> Array:
         """Spectrum of the SGS term, shape (nkx_local, ny) [1/time^2]; not to be changed."""
         if self._grid is not state.grid:
             self.bind(state.grid)
-        due = self.every == 1 or (state.steps % self.every == 0 and state.steps != self._last_step)
-        if due or self._last is None:
+        step = getattr(state, "steps", None)  # a state that is no solver's has none
+        if self.every == 1 or step is None:
+            return self.evaluate(state.grid, state.omega_hat)
+        if self._last is None or (step % self.every == 0 and step != self._last_step):
             self._last = self.evaluate(state.grid, state.omega_hat)
-            self._last_step = state.steps
+            self._last_step = step
         return self._last
 
     def evaluate(self, grid: Grid, omega_hat: Array) -> Array:

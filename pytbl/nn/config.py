@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..toml_file import Table, TomlFile
-from . import artifact, losses
+from . import artifact, losses, zoo
 from .model import PeriodicCNN
 from .train import train
 
@@ -38,7 +38,7 @@ class ModelTable(Table):
         others = sorted(self.model_fields_set - {"start"})
         if others:
             raise InputError(f"[model] with start, the file says the rest: remove {others[0]!r}")
-        return artifact.load_model(folder / self.start)
+        return artifact.load_model(zoo.located(self.start, folder))
 
 
 class DataTable(Table):

@@ -24,6 +24,7 @@ from ..dataset_file import (
 from ..errors import InputError
 from ..grid import Grid
 from ..hdf5 import one_line
+from ..record_file import check_target
 from ..statistics import (
     anomaly_gram,
     decorrelation_time,
@@ -258,6 +259,13 @@ class Samples:
         """First fall of the correlation to 1 / e [time]; infinite if it does not fall so far."""
         return decorrelation_time(*self.correlation(name))
 
+    def stated_decorrelation_time(self, name: str) -> float:
+        """As the files state it, of the runs that they are parts of; where none is, as measured."""
+        self._check(name)
+        stated = [self._sources[i].decorrelation.get(name) for i in np.unique(self.where[:, 0])]
+        known = [time for time in stated if time is not None]
+        return max(known) if known else self.decorrelation_time(name)
+
     def effective(self, name: str) -> float:
         """How many independent samples know the mean of a field as well as these."""
         times = self.times
@@ -275,23 +283,27 @@ class Samples:
 
     # --------------------------------------------------------------------------------- writing ---
 
+    def check_save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Refuse what `save` would, and write nothing."""
+        check_target(Path(path), overwrite=overwrite, sources=self.paths)
+        if len(self.paths) > 1:
+            raise InputError(
+                f"samples of {len(self.paths)} runs cannot be saved in one file: save one by one"
+            )
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write these samples as a dataset of the same format.
 
         Raises
         ------
         InputError
-            The file exists, or the samples are of several runs.
+            The file exists or is one of those that they are read from, or the samples are of
+            several runs.
         OSError
             It cannot be written.
         """
         path = Path(path)
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} exists: name another file, or allow it to be overwritten")
-        if len(self.paths) > 1:
-            raise InputError(
-                f"samples of {len(self.paths)} runs cannot be saved in one file: save one by one"
-            )
+        self.check_save(path, overwrite=overwrite)
         include = [group for group, names in INCLUDE.items() if set(names) <= set(self.names)]
         kept = {
             name: value

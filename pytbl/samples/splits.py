@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from ..record_file import check_target, make_folder
 from .reading import Samples
 
 if TYPE_CHECKING:
@@ -52,6 +53,49 @@ class Split(NamedTuple):
             )
         return "\n".join(lines)
 
+    def save(
+        self, folder: str | Path, *, matlab: bool = False, overwrite: bool = False
+    ) -> list[Path]:
+        """Write train.h5, validation.h5 and test.h5, all or none.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it does not exist.
+        matlab : bool
+            Write the files of `pytbl.matlab` too.
+        overwrite : bool
+            Replace earlier files; never those that the samples are read from.
+
+        Returns
+        -------
+        list of Path
+
+        Raises
+        ------
+        InputError
+            A file exists, or samples are read from it; or a part is of several runs.
+        OSError
+            A file cannot be written.
+        """
+        from .. import matlab as published
+
+        folder, named = Path(folder), self._asdict()
+        paths = [folder / f"{name}.h5" for name in named]
+        suffixes = ["train", "val", "test"]
+        others = [path for s in suffixes for path in published.targets(folder, s)] if matlab else []
+        sources = {path for part in self for path in part.paths}
+        for path in (*paths, *others):
+            check_target(path, overwrite=overwrite, sources=sources)
+        for part, path in zip(self, paths, strict=True):
+            part.check_save(path, overwrite=overwrite)
+        make_folder(folder)
+        for part, path, suffix in zip(self, paths, suffixes, strict=True):
+            part.save(path, overwrite=overwrite)
+            if matlab:
+                published.write(part, folder, part=suffix, overwrite=overwrite)
+        return paths + others
+
 
 def split(
     samples: Samples,
@@ -80,8 +124,7 @@ def split(
     shares = np.asarray(fractions, float)
     if shares.shape != (3,) or not (shares > 0).all() or not math.isclose(shares.sum(), 1):
         raise InputError(f"fractions must be three numbers > 0 with the sum 1, got {fractions}")
-    if not (math.isfinite(gap) and gap >= 0):
-        raise InputError(f"gap must be a finite number >= 0, got {gap}")
+    _check_gap(gap)
     times = samples.times
     steps = np.diff(times)
     if len(samples) < 3 or not (steps > 0).all():
@@ -105,19 +148,31 @@ def split(
     return Split(*(samples[a:b] for a, b in zip(first, stop, strict=True)))
 
 
-def separate_runs(*, train: Parts, validation: Parts, test: Parts) -> Split:
-    """Training, validation and test samples from different runs.
+def _check_gap(gap: float) -> None:
+    if not (math.isfinite(gap) and gap >= 0):
+        raise InputError(f"gap must be a finite number >= 0, got {gap}")
+
+
+def separate_runs(*, train: Parts, validation: Parts, test: Parts, gap: float = 3.0) -> Split:
+    """Training, validation and test samples from different runs, or distant times of one.
+
+    Two files are of the same run if they have the same case file, but for what it writes and how
+    fast; or, of runs without one, the same parameters and like fields.
 
     Parameters
     ----------
     train, validation, test : sequence of paths or Samples
+    gap : float
+        Least gap between times of one run in two parts, in decorrelation times, of the vorticity
+        or the SGS term, whichever is longer: see `split`.
 
     Raises
     ------
     InputError
-        A file cannot be used; or two are of the same run at overlapping times, in one part or in
-        two: the same case file; or, of runs without one, the same parameters and like fields.
+        A file cannot be used; two are of the same run at overlapping times, in one part or in two;
+        or in two parts, with a smaller gap.
     """
+    _check_gap(gap)
     named = {"train": train, "validation": validation, "test": test}
     runs: dict[str, list[Samples]] = {}
     for name, parts in named.items():
@@ -126,24 +181,39 @@ def separate_runs(*, train: Parts, validation: Parts, test: Parts) -> Split:
         runs[name] = [part if isinstance(part, Samples) else Samples(part) for part in parts]
         if not runs[name]:
             raise InputError(f"{name} needs at least one dataset, got none")
-    every = [run for parts in runs.values() for part in parts for run in part.by_file()]
-    for one, other in itertools.combinations(every, 2):
+    every = [(name, run) for name in runs for part in runs[name] for run in part.by_file()]
+    for (name, one), (place, other) in itertools.combinations(every, 2):
         if _same_run(one, other):
-            raise InputError(
-                f"{one!r} and {other!r} are of the same run at overlapping times: expected "
-                f"different runs"
-            )
+            _check_apart(one, other, gap if name != place else 0.0)
     return Split(*(Samples.joined(parts) for parts in runs.values()))
+
+
+def _check_apart(one: Samples, other: Samples, gap: float) -> None:
+    """Refuse times of one run that overlap, or are not so many decorrelation times apart."""
+    first, second = one.times, other.times
+    found = float(max(first.min() - second.max(), second.min() - first.max()))
+    if found <= 0:
+        raise InputError(
+            f"{one!r} and {other!r} are of the same run at overlapping times: expected different "
+            f"runs"
+        )
+    if not gap:
+        return
+    longer = max((one, other), key=lambda run: float(np.ptp(run.times)))
+    slowest = max(longer.stated_decorrelation_time(name) for name in _SLOWEST_OF)
+    if not found >= gap * slowest * (1 - 1e-6):
+        raise InputError(
+            f"{one!r} and {other!r} are of the same run, {found:.4g} apart: expected different "
+            f"runs, or a gap of {gap:g} decorrelation times, {gap * slowest:.4g}"
+        )
 
 
 def _same_run(one: Samples, other: Samples) -> bool:
     if not (len(one) and len(other)) or _description(one) != _description(other):
         return False
-    first, second = one.times, other.times
-    if first.min() > second.max() or second.min() > first.max():
-        return False
     if one.attributes.get("case"):
         return True
+    first, second = one.times, other.times
     apart = np.abs(first[:, None] - second)
     i, j = np.unravel_index(np.argmin(apart), apart.shape)
     a, b = (s.read("omega", int(k)).astype(float) for s, k in ((one, i), (other, j)))
@@ -152,7 +222,7 @@ def _same_run(one: Samples, other: Samples) -> bool:
 
 
 def _description(samples: Samples) -> dict[str, Any]:
-    """What the flow is, and how it began; not what was written of it, or for how long."""
+    """What the flow is, and how it began; not what was written, for how long, or how fast."""
     values: dict[str, Any] = {
         name: value
         for name, value in samples.attributes.items()
@@ -162,4 +232,6 @@ def _description(samples: Samples) -> dict[str, Any]:
     for table in ("title", "output", "dataset", "checkpoint"):
         case.pop(table, None)
     case.get("time", {}).pop("until", None)
+    for name in ("threads", "reproducible"):
+        case.get("grid", {}).pop(name, None)
     return values | {"case": case}

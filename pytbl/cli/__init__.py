@@ -1,0 +1,70 @@
+"""The command ``pytbl``: the library's verbs on files, one module for each kind."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .comparison import compare
+from .datasets import filter_output, split
+from .inspection import info
+from .launching import exit_status, launch, world
+from .options import Out, Overwrite, Picture, Resume, Threads, Until
+from .runs import command, load_case, load_les_case, run_case
+from .training import train
+
+__all__ = [
+    "Out",
+    "Overwrite",
+    "Picture",
+    "Resume",
+    "Threads",
+    "Until",
+    "app",
+    "compare",
+    "exit_status",
+    "filter_output",
+    "info",
+    "launch",
+    "main",
+    "run_case",
+    "split",
+    "train",
+    "world",
+]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Two-dimensional turbulence and its sub-grid closures.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from .._revision import REVISION
+
+        typer.echo(f"pytbl {__version__}, revision {REVISION}")
+        raise typer.Exit
+
+
+_RUNS = {
+    "dns": (load_case, "Run a direct numerical simulation; also under mpirun."),
+    "les": (load_les_case, "Run a large-eddy simulation with a closure; also under mpirun."),
+}
+for _name, (_load, _help) in _RUNS.items():
+    app.command(_name, help=_help)(command(_load))
+app.command("filter")(filter_output)
+for _verb in (compare, split, train, info):
+    app.command()(_verb)
+
+
+def main() -> None:
+    """Entry point of the command ``pytbl``."""
+    launch(app)
