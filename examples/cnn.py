@@ -85,7 +85,7 @@ def main(
         files + [path for path in others if path.exists()],
         dataset=test,
         start=0.2 * case.time.until,
-        reference_start=40.0,
+        reference_start=float(Samples(test).times[0]),
         out=out / "comparison",
         picture=picture,
     )

@@ -75,3 +75,29 @@ def test_lilly():
     header, *rows = done.stdout.splitlines()
     assert header.split()[:5] == ["N", "samples", "slope", "C_prime", "C_L"]
     assert [int(row.split()[0]) for row in rows] == [8, 12, 16]
+
+
+def test_cnn_and_sample_count(tmp_path):
+    """From two small runs, one for training and one for the test."""
+    data, out = tmp_path / "les", tmp_path / "cnn"
+    values = dict(nx=96, ny=96, every=0.2, start=1.0, coarse=32)
+    data.mkdir()
+    test = changed("les-dns.toml", data, until=3, **values)
+    done = run("-m", "pytbl", "dns", test, "--out", data, "--no-picture")
+    assert done.returncode == 0, done.stderr
+    dns = changed("cnn-data.toml", tmp_path, until=30, **values)
+    les = changed("les.toml", tmp_path, nx=32, ny=32, until=0.3, every=0.05)
+    training = changed("cnn-train.toml", tmp_path, width=4, depth=2, epochs=1)
+    files = ("--dns", dns, "--les", les, "--training", training, "--data", data, "--out", out)
+    done = run(EXAMPLES / "cnn.py", *files, "--starts", 2)
+    assert done.returncode == 0, done.stderr
+    assert (out / "training-0" / "best.closure").exists()
+    table = (out / "comparison" / "table.csv").read_text()
+    assert "cnn-0-0" in table and "cnn-0-1" in table
+    counts = ("--counts", 4, "--counts", 1000, "--steps", 2)
+    done = run(
+        EXAMPLES / "sample_count.py", "--parts", out / "parts", "--test", data / "data.h5", *counts
+    )
+    assert done.returncode == 0, done.stderr
+    few, many = (int(row.split()[0]) for row in done.stdout.splitlines()[1:])
+    assert few == 4 < many
