@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Okabe and Ito's colours, which the colour-blind tell apart; dashes tell them apart in print.
+#: Okabe and Ito's colours and four of Tol's, which the colour-blind tell apart; dashes tell them
+#: apart in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLOURS += ("#882255", "#332288", "#999933", "#117733")
 _DASHES = ("-", "--", "-.", (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (8, 2)), ":")
 _GREY = "#8a8a8a"
 
@@ -90,6 +92,11 @@ def _new(width: float, height: float) -> Figure:
     return pyplot.figure(figsize=(width, height), layout="constrained")
 
 
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Beside the axes: with many simulations there is no room between the lines."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+
+
 def _look(index: int) -> dict[str, Any]:
     """Colour and dashes of a simulation."""
     return {
@@ -131,7 +138,7 @@ def spectra(result: Comparison) -> Figure:
         )
         low, high = lower.get_ylim()
         lower.set_ylim(max(min(low, 0.5), 1e-2), min(max(high, 2.0), 1e2))
-    axes[0, 0].legend(loc="lower left")
+    _legend(figure, axes[0, 0])
     return figure
 
 
@@ -178,7 +185,7 @@ def densities(result: Comparison) -> Figure:
         ylabel=r"density of $\omega\,/\,\sigma_\mathrm{ref}$",
         title="vorticity",
     )
-    axes.legend(loc="upper right", fontsize=9)
+    _legend(figure, axes)
     return figure
 
 
@@ -207,7 +214,7 @@ def transfers(result: Comparison) -> Figure:
         axes.axhline(0, color=_GREY, lw=0.8, zorder=0)
         axes.set_xlabel("k  [1/length]")
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
-    left.legend()
+    _legend(figure, left)
     return figure
 
 
@@ -262,5 +269,5 @@ def series(result: Comparison) -> Figure:
     for axes in (upper, lower):
         axes.set_ylim(bottom=0)
         axes.margins(x=0)
-    upper.legend(ncols=3, loc="lower left", fontsize=9)
+    _legend(figure, upper)
     return figure

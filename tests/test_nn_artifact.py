@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,3 +226,22 @@ def test_another_filter_is_refused(saved):
         closure.check_filter("box", 2)
     with pytest.raises(InputError, match=r"expected filter_ratio 2\.0, got 1\.5"):
         closure.check_filter("gaussian", 1.5)
+
+
+def test_a_file_names_no_place_of_the_machine_that_made_it(tmp_path):
+    """Neither the description nor, deep inside, the programs."""
+    path = artifact.save(fitted(setting()), tmp_path / "net.closure")
+
+    def members(content, name):
+        yield name, content
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for inner in archive.namelist():
+                    yield from members(archive.read(inner), f"{name}/{inner}")
+
+    here = [str(Path(artifact.__file__).parent), str(tmp_path), str(Path(torch.__file__).parent)]
+    seen = list(members(path.read_bytes(), "net"))
+    assert any(name.endswith("model.json") for name, _ in seen)  # it looked inside
+    for name, content in seen:
+        for place in here:
+            assert place.encode() not in content, name

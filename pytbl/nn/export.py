@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,17 @@ def torchscript(model: PeriodicCNN) -> bytes:
     stream = io.BytesIO()
     with _quiet():
         torch.jit.save(frozen(model.plain().cpu()), stream)
-    return stream.getvalue()
+    return _without_sources(stream)
+
+
+def _without_sources(stream: io.BytesIO) -> bytes:
+    """An archive of TorchScript less its debugging tables: they name files of this machine."""
+    kept = io.BytesIO()
+    with zipfile.ZipFile(stream) as old, zipfile.ZipFile(kept, "w") as new:
+        for item in old.infolist():
+            if not item.filename.endswith(".debug_pkl"):
+                new.writestr(item, old.read(item))
+    return kept.getvalue()
 
 
 def program(model: PeriodicCNN) -> bytes:
@@ -53,6 +64,8 @@ def program(model: PeriodicCNN) -> bytes:
         exported = torch.export.export(
             plain, (omega,), dynamic_shapes=({0: torch.export.Dim("batch")},)
         )
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)  # it names files of this machine
         torch.export.save(exported, stream)
     return stream.getvalue()
 
