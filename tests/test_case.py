@@ -12,6 +12,7 @@ from pytbl.case import Case
 from pytbl.composition import Sum
 from pytbl.errors import InputError
 from pytbl.les import LESCase
+from pytbl.nn.config import TrainingFile
 
 CASES = sorted((Path(__file__).parents[1] / "examples" / "cases").glob("*.toml"))
 
@@ -61,7 +62,7 @@ def test_several_forcings():
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_examples_are_valid(path):
-    kind = LESCase if path.stem == "les" else Case
+    kind = {"les": LESCase, "cnn-train": TrainingFile}.get(path.stem, Case)
     case = kind.load(path)
     assert kind.parse(case.to_toml()) == case.model_copy(update={"source": None})
 
