@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 import pytbl
-from pytbl import diagnostics
+from pytbl import cli, diagnostics
 from pytbl.progress import Progress
 from pytbl.subgrid import SubgridTerms
 
@@ -96,4 +96,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    cli.launch(lambda: typer.run(main))
