@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 #: Okabe and Ito's colours and four of Tol's, which the colour-blind tell apart; dashes tell them
 #: apart in print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_COLOURS += ("#882255", "#332288", "#999933", "#117733")
+_COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#882255", "#332288", "#999933", "#117733"),
+)
 _DASHES = ("-", "--", "-.", (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (8, 2)), ":")
 _GREY = "#8a8a8a"
 
