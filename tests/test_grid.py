@@ -142,3 +142,32 @@ class NineRanks:
 def test_more_ranks_than_rows():
     with pytest.raises(InputError, match="9 ranks cannot share 8 rows: use at most 8"):
         Grid(16, 8, comm=NineRanks())
+
+
+@pytest.mark.parametrize("dealias", ["2/3", "3/2"])
+@pytest.mark.parametrize(("dtype", "bound"), [("f8", ROUNDING), ("f4", ROUNDING_SINGLE)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_products_at_points(dealias, dtype, bound, threads):
+    """Squares and products with the modulus of a + i b, against numpy at the same points."""
+    grid = Grid(40, 28, ly=3.0, dealias=dealias, dtype=dtype, threads=threads, reproducible=True)
+    noise = np.random.default_rng(1).standard_normal((2, grid.ny, grid.nx))
+    hats = [grid.to_spectral(field) for field in noise]
+    a, b = grid.to_points(*hats)
+    assert a.shape == grid.product_points[::-1]
+    for hat, back in zip(hats, grid.from_points(a, b), strict=True):
+        np.testing.assert_allclose(back, hat, atol=10 * bound)
+    alone, nothing = grid.to_points(hats[0], None)
+    np.testing.assert_allclose(alone, a, atol=10 * bound)
+    np.testing.assert_allclose(nothing, 0, atol=10 * bound)
+    modulus = np.hypot(a, b)
+    pairs = [
+        (grid.square(*hats), (a * a - b * b, 2 * a * b)),
+        (grid.times_modulus(*hats), (modulus * a, modulus * b)),
+    ]
+    for spectra, fields in pairs:
+        for got, expected in zip(spectra, grid.from_points(*fields), strict=True):
+            np.testing.assert_allclose(got, expected, atol=30 * bound)
+    out = grid.zeros_spectral(), grid.zeros_spectral()
+    for given, fresh in zip(grid.square(*hats, out=out), grid.square(*hats), strict=True):
+        assert given is out[0] or given is out[1]
+        np.testing.assert_array_equal(given, fresh)
