@@ -1,10 +1,13 @@
 """The closures that come with the package: whole, described, and at work."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fields import turbulent
 
 from pytbl import Flow, Grid, Solver, closures
+from pytbl.cli import inspection
 from pytbl.errors import InputError
 from pytbl.les import LESCase
 from pytbl.nn import CNNClosure, artifact, zoo
@@ -58,3 +61,17 @@ def test_forced_turbulence_is_dissipated_and_turns_with_the_flow():
 def test_what_is_not_in_the_zoo():
     with pytest.raises(InputError, match="no closure 'lion' in the zoo: expected one of forced-64"):
         CNNClosure.load("zoo:lion")
+
+
+def test_the_command_describes_it(capsys):
+    inspection.info(Path("zoo:forced-64"))
+    assert "parameters = 130593" in capsys.readouterr().out
+    with pytest.raises(InputError, match="no closure 'lion'"):
+        inspection.info(Path("zoo:lion"))
+
+
+def test_the_command_describes_cases_of_either_kind(capsys):
+    cases = Path(__file__).parents[1] / "examples" / "cases"
+    for name, expected in (("les", 'kind = "leith"'), ("forced", 'dealias = "2/3"')):
+        inspection.info(cases / f"{name}.toml")
+        assert expected in capsys.readouterr().out

@@ -12,15 +12,21 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import h5py
 
+    from ..case import Case
+
 
 def info(
-    path: Annotated[Path, typer.Argument(help="Case, output, checkpoint or closure.")],
+    path: Annotated[Path, typer.Argument(help="Case, output, checkpoint, closure or zoo:NAME.")],
 ) -> None:
     """Say what a file holds."""
     import zipfile
 
     import h5py
 
+    if str(path).startswith("zoo:"):
+        from ..nn import zoo
+
+        path = zoo.located(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if zipfile.is_zipfile(path):
@@ -29,11 +35,24 @@ def info(
         typer.echo(artifact.text(path))
         return
     if not h5py.is_hdf5(path):
-        from ..case import Case
-
-        typer.echo(Case.load(path).to_toml().rstrip())
+        typer.echo(_case(path).to_toml().rstrip())
         return
     typer.echo(_describe(path))
+
+
+def _case(path: Path) -> Case:
+    """A case of a DNS or, if it is none, of an LES."""
+    from ..case import Case
+
+    try:
+        return Case.load(path)
+    except InputError as error:
+        from ..les import LESCase
+
+        try:
+            return LESCase.load(path)
+        except InputError:
+            raise error from None
 
 
 def _describe(path: Path) -> str:
