@@ -54,18 +54,7 @@ _HOMES = {
     "Output": "output",
     "Solver": "solver",
 }
-_MODULES = (
-    "checkpoint",
-    "closures",
-    "diagnostics",
-    "errors",
-    "filters",
-    "forcing",
-    "initial",
-    "metrics",
-    "nn",
-    "samples",
-)
+_MODULES = set(__all__) - set(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

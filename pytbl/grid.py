@@ -226,6 +226,11 @@ class Grid:
         """The modes that are kept, shape (nkx_local, ny), bool."""
         return np.broadcast_to(self._kept_ky, (self.nkx_local, self.ny))
 
+    def velocity_hat(self, omega_hat: Array) -> Pair:
+        """Spectra of the velocity (u, v) of a vorticity, each of shape (nkx_local, ny)."""
+        psi_hat = omega_hat * self.inverse_k2
+        return 1j * self.ky * psi_hat, -1j * self.kx * psi_hat
+
     # ------------------------------------------------------------------------------ transforms ---
 
     def zeros_physical(self) -> Array:

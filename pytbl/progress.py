@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from . import diagnostics
 
@@ -19,22 +19,20 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-class Progress:
-    """Reports on rank 0; a context manager, and the `progress` of `Solver.run`.
+class Reporter:
+    """A context in which a bar is shown where somebody looks on; elsewhere there is none.
 
     Parameters
     ----------
     stream : text stream
-        Where to report: a bar if it is a terminal, else a line at every twentieth of the run.
+        Where to report; by default the standard error.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._bar: Any = None
-        self._begin: tuple[float, float, int] | None = None
-        self._said = 0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -45,6 +43,39 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def _start_bar(self, *, total: float, completed: float = 0, **options: Any) -> None:
+        """Show a bar; `options` are rich's."""
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("ETA"),
+            progress.TimeRemainingColumn(),
+            console=Console(file=self._stream),
+            **options,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=total, completed=completed)
+
+
+class Progress(Reporter):
+    """Reports on rank 0; a context manager, and the `progress` of `Solver.run`.
+
+    Parameters
+    ----------
+    stream : text stream
+        Where to report: a bar if it is a terminal, else a line at every twentieth of the run.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._begin: tuple[float, float, int] | None = None
+        self._said = 0
 
     def __call__(self, sim: Solver, until: float) -> None:
         """Look at the run; collective over ranks."""
@@ -71,19 +102,6 @@ class Progress:
         print(f"{100 * share:3.0f}% {state} {pace} ETA {left}", file=self._stream, flush=True)
 
     def _show(self, share: float, state: str) -> None:
-        from rich import progress
-        from rich.console import Console
-
         if self._bar is None:
-            self._bar = progress.Progress(
-                progress.BarColumn(),
-                progress.TaskProgressColumn(),
-                progress.TextColumn("{task.description}"),
-                progress.TimeElapsedColumn(),
-                progress.TextColumn("ETA"),
-                progress.TimeRemainingColumn(),
-                console=Console(file=self._stream),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(state, total=1.0)
+            self._start_bar(total=1.0)
         self._bar.update(self._task, completed=share, description=state)

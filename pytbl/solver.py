@@ -248,8 +248,7 @@ class Solver:
 
     def velocity(self) -> tuple[Array, Array]:
         """Velocity (u, v), each of shape (ny_local, nx) [length/time]."""
-        psi_hat = self.omega_hat * self.grid.inverse_k2
-        return self.grid.to_physical_pair(1j * self.grid.ky * psi_hat, -1j * self.grid.kx * psi_hat)
+        return self.grid.to_physical_pair(*self.grid.velocity_hat(self.omega_hat))
 
     def advection_hat(self) -> Array:
         """Spectrum of ``-u . grad(omega)``, shape (nkx_local, ny) [1/time^2]; kept for a step."""

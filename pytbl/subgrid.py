@@ -160,20 +160,14 @@ class SubgridTerms:
         return [self.coarsen(hat) for hat in hats]
 
 
-def _velocity(grid: Grid, omega_hat: Array) -> tuple[Array, Array]:
-    """Velocity at product points."""
-    psi_hat = omega_hat * grid.inverse_k2
-    return grid.to_points(1j * grid.ky * psi_hat, -1j * grid.kx * psi_hat)
-
-
 def _velocity_products(grid: Grid, omega_hat: Array) -> tuple[Array, Array, Array]:
-    u, v = _velocity(grid, omega_hat)
+    u, v = grid.to_points(*grid.velocity_hat(omega_hat))
     xx, xy = grid.from_points(u * u, u * v)
     yy, _ = grid.from_points(v * v, np.zeros_like(v))
     return xx, xy, yy
 
 
 def _vorticity_products(grid: Grid, omega_hat: Array) -> tuple[Array, Array]:
-    u, v = _velocity(grid, omega_hat)
+    u, v = grid.to_points(*grid.velocity_hat(omega_hat))
     omega, _ = grid.to_points(omega_hat, None)
     return grid.from_points(u * omega, v * omega)

@@ -65,11 +65,12 @@ class Closure(Composable, ABC):
             The closure cannot work on the grid.
         """
         if self._on is None or self._on.grid is not grid:
-            self._prepare(grid)
-            self._on = Operators(grid)
+            on = Operators(grid)
+            self._prepare(on)
+            self._on = on
 
-    def _prepare(self, grid: Grid) -> None:
-        """What a closure keeps for a grid besides `on`."""
+    def _prepare(self, on: Operators) -> None:
+        """What a closure keeps for a grid besides its operators, which `on` will be."""
 
     @property
     def on(self) -> Operators:

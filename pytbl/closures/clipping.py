@@ -10,8 +10,29 @@ from .base import Closure
 
 if TYPE_CHECKING:
     from ..grid import Grid
+    from .operators import Operators
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def without_backscatter(grid: Grid, omega_hat: Array, pi_hat: Array) -> Array:
+    r"""An SGS term where it diffuses, :math:`\Pi\nabla^2\bar\omega > 0`; else 0, then cut.
+
+    Parameters
+    ----------
+    grid : Grid
+    omega_hat : ndarray, shape (nkx_local, ny) [1/time]
+    pi_hat : ndarray, shape (nkx_local, ny) [1/time^2]
+
+    Returns
+    -------
+    ndarray, shape (nkx_local, ny) [1/time^2]
+    """
+    pi, laplacian = grid.to_physical_pair(pi_hat, -grid.k2 * omega_hat)
+    kept = grid.to_spectral(np.where(pi * laplacian > 0, pi, 0))
+    if len(kept) and grid.kx_start == 0:
+        kept[0, 0] = 0  # clipping leaves a mean, which vorticity cannot have
+    return kept
 
 
 class WithoutBackscatter(Closure):
@@ -34,15 +55,11 @@ class WithoutBackscatter(Closure):
     def __repr__(self) -> str:
         return f"WithoutBackscatter({self.closure!r})"
 
-    def _prepare(self, grid: Grid) -> None:
+    def _prepare(self, on: Operators) -> None:
         if hasattr(self.closure, "bind"):
-            self.closure.bind(grid)
+            self.closure.bind(on.grid)
 
     def _add(self, source_hat: Array, state: Any) -> None:
-        grid, pi_hat = state.grid, state.grid.zeros_spectral()
+        pi_hat = state.grid.zeros_spectral()
         self.closure.add(pi_hat, state)
-        pi, laplacian = grid.to_physical_pair(pi_hat, -self.on.k2 * state.omega_hat)
-        kept = grid.to_spectral(np.where(pi * laplacian > 0, pi, 0))
-        if len(kept) and grid.kx_start == 0:
-            kept[0, 0] = 0  # clipping leaves a mean, which vorticity cannot have
-        source_hat += kept
+        source_hat += without_backscatter(state.grid, state.omega_hat, pi_hat)

@@ -53,7 +53,8 @@ class Dynamic(EddyViscosity):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._options()})"
 
-    def _prepare(self, grid: Grid) -> None:
+    def _prepare(self, on: Operators) -> None:
+        grid = on.grid
         if grid.nx % 4 or grid.ny % 4:
             raise InputError(
                 f"a dynamic closure needs nx and ny divisible by 4, got {grid.nx} x {grid.ny}"

@@ -12,7 +12,7 @@ from .base import Closure, ClosureOfWidth, finite, flag
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..grid import Grid
+    from .operators import Operators
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,8 +37,8 @@ class Hyperviscosity(Closure):
     def __repr__(self) -> str:
         return f"Hyperviscosity({self.coefficient:g}, order={self.order})"
 
-    def _prepare(self, grid: Grid) -> None:
-        self._power = grid.k2**self.order  # in double precision: float32 would overflow
+    def _prepare(self, on: Operators) -> None:
+        self._power = on.grid.k2**self.order  # in double precision: float32 would overflow
 
     def _add(self, source_hat: Array, state: Any) -> None:
         rate = (self.coefficient * self._power).astype(self.on.grid.dtype)

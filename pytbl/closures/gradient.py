@@ -12,8 +12,6 @@ from .base import ClosureOfWidth
 from .operators import Operators
 
 if TYPE_CHECKING:
-    from ..grid import Grid
-
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -48,11 +46,12 @@ class Gradient(ClosureOfWidth):
     def __repr__(self) -> str:
         return f"Gradient(order={self.order}, ratio={self.ratio:g})"
 
-    def _prepare(self, grid: Grid) -> None:
+    def _prepare(self, on: Operators) -> None:
+        grid = on.grid
         # in units of the width over sqrt(12), which may differ along x and y
         ik_x = 1j * grid.kx * (self.ratio * grid.dx / math.sqrt(12))
         ik_y = 1j * grid.ky * (self.ratio * grid.dy / math.sqrt(12))
-        u, v = Operators(grid).velocity_symbols
+        u, v = on.velocity_symbols
         self._derivatives = []
         for n in range(1, self.order // 2 + 1):
             for j in range(n + 1):

@@ -20,7 +20,6 @@ import copy
 import hashlib
 import io
 import json
-import os
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +32,7 @@ import torch
 from .. import __version__
 from .._revision import REVISION
 from ..errors import InputError
-from ..hdf5 import one_line, sync, to_json
+from ..hdf5 import one_line, replacing, to_json
 from . import export, zoo
 from .model import PeriodicCNN
 from .setting import Setting
@@ -126,15 +125,11 @@ def save(
 
 
 def _write(path: Path, members: Mapping[str, bytes]) -> None:
-    partial = path.with_name(path.name + ".partial")
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content)
-        sync(partial)
-        os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {one_line(error)}") from None
 
 

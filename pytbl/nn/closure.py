@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..closures.clipping import without_backscatter
 from ..composition import Composable
 from ..errors import InputError
 from ..hdf5 import agree
@@ -202,17 +203,17 @@ class CNNClosure(Composable):
             pi_hat = pi_hat.astype(grid.complex_dtype, copy=False)
         else:
             (pi_hat,) = hats
-        self._without_mean(grid, pi_hat)
-        return pi_hat if self.backscatter else self._clipped(grid, omega_hat, pi_hat)
+        if grid.kx_start == 0 and len(pi_hat):
+            pi_hat[0, 0] = 0
+        return pi_hat if self.backscatter else without_backscatter(grid, omega_hat, pi_hat)
 
     def _normalised(self, grid: Grid, omega_hat: Array) -> Array:
         """The inputs of the first convolution on this rank, shape (ny_local, inputs, nx)."""
-        psi_hat = omega_hat * grid.inverse_k2
         spectra = {
-            "psi": lambda: psi_hat,
+            "psi": lambda: omega_hat * grid.inverse_k2,
             "omega": lambda: omega_hat,
-            "u": lambda: 1j * grid.ky * psi_hat,
-            "v": lambda: -1j * grid.kx * psi_hat,
+            "u": lambda: grid.velocity_hat(omega_hat)[0],
+            "v": lambda: grid.velocity_hat(omega_hat)[1],
         }
         hats = [spectra[name]() for name in self.model.inputs]
         fields: list[Array] = []
@@ -240,17 +241,6 @@ class CNNClosure(Composable):
             self._stack.input.copy_(torch.from_numpy(extended).movedim(1, 0))
             output = self._stack()
         return self.halo.crop(output.numpy())
-
-    @staticmethod
-    def _without_mean(grid: Grid, hat: Array) -> None:
-        if grid.kx_start == 0 and len(hat):
-            hat[0, 0] = 0
-
-    def _clipped(self, grid: Grid, omega_hat: Array, pi_hat: Array) -> Array:
-        pi, laplacian = grid.to_physical_pair(pi_hat, -grid.k2 * omega_hat)
-        clipped = grid.to_spectral(np.where(pi * laplacian > 0, pi, 0))
-        self._without_mean(grid, clipped)
-        return clipped
 
     # ---------------------------------------------------------------------------------- restart ---
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TextIO
 
 from ..errors import InputError
-from ..progress import clock
+from ..hdf5 import replacing
+from ..progress import Reporter, clock
 
 Row = dict[str, float]
 
@@ -38,9 +35,8 @@ def write(rows: list[Row], path: Path) -> None:
         table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text.getvalue())
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text.getvalue())
 
 
 class Board:
@@ -67,7 +63,7 @@ class Board:
         self._writer.flush()
 
 
-class Monitor:
+class Monitor(Reporter):
     """Shows a training: a bar where somebody looks on, a line per epoch in a log.
 
     Parameters
@@ -76,42 +72,14 @@ class Monitor:
         Where to, by default the standard error.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stderr
-        self._bar: Any = None
-
-    def __enter__(self) -> Monitor:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
     def begin(self, first: int, epochs: int, samples: int) -> None:
         """A training of so many epochs begins, after the `first` that are done."""
         self._first, self._epochs, self._samples = first, epochs, samples
         self._began = time.monotonic()
         if self._stream.isatty():
-            from rich import progress
-            from rich.console import Console
-
-            self._bar = progress.Progress(
-                progress.BarColumn(),
-                progress.TaskProgressColumn(),
-                progress.TextColumn("{task.description}"),
-                progress.TimeElapsedColumn(),
-                progress.TextColumn("ETA"),
-                progress.TimeRemainingColumn(),
-                speed_estimate_period=600,
-                console=Console(file=self._stream),
+            self._start_bar(
+                total=epochs * samples, completed=first * samples, speed_estimate_period=600
             )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=epochs * samples, completed=first * samples)
 
     def batch(self, count: int) -> None:
         """So many samples were trained on."""
