@@ -32,8 +32,8 @@ FLOORS = [
         "runs",
         "progress",
     },
-    {"nn"},
-    {"case", "report", "compare", "cli", "les"}
+    {"nn", "analysis"},
+    {"case", "report", "compare", "cli", "les", "plots"}
     | {"compared", "compared_closures", "figures", "tables"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -122,6 +122,7 @@ class Samples:
         self.source = source(data)
         self.what = f"{what} {data}" if isinstance(data, str | Path) else what
         self.dtype, self.device = dtype, torch.device(device)
+        self.memory_limit = memory_limit
         if not len(self.source):
             raise InputError(f"{self.what}: there are no samples")
         self.setting = Setting.of(self.source.attributes)

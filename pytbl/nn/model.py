@@ -165,20 +165,34 @@ class PeriodicCNN(nn.Module):
             deviation = self.input_deviation.to(channels.dtype).reshape(-1, 1, 1)
         return (channels - mean) / torch.clamp(deviation, min=1e-30)
 
-    def convolve(self, x: Tensor) -> Tensor:
-        """The convolutions alone, of normalised inputs, shape (batch, outputs, ny, nx)."""
+    def convolve(self, x: Tensor, first: int = 0, stop: int = -1) -> Tensor:
+        """The convolutions, of normalised inputs, shape (batch, inputs, ny, nx).
+
+        With `first` and `stop`, counted from 0, only those layers: from what goes into the one to
+        what goes into the other.
+        """
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if i < last:
-                x = torch.relu(x)
+            if first <= i and (stop < 0 or i < stop):
+                x = layer(x)
+                if i < last:
+                    x = torch.relu(x)
         return x
+
+    def scale(self, x: Tensor) -> Tensor:
+        """What the convolutions give in the units of the output, shape (batch, outputs, ny, nx)."""
+        return x.to(self.output_scale.dtype) * self.output_scale
 
     def predict(self, omega: Tensor) -> Tensor:
         """The scaled output of the convolutions before it is projected."""
         omega = omega.to(self.input_mean.dtype)
-        x = self.convolve(self.normalise(self.channels(omega)))
-        return x.to(omega.dtype) * self.output_scale.to(omega.dtype)
+        return self.scale(self.convolve(self.normalise(self.channels(omega))))
+
+    def project(self, output: Tensor) -> Tensor:
+        """The SGS term of a scaled output, shape (batch, ny, nx)."""
+        if self.stress_output:
+            return self.spectral.source_of_stress(output)
+        return self.spectral.project(output[:, 0])
 
     def forward(self, omega: Tensor) -> Tensor:
         r"""The SGS term.
@@ -194,10 +208,7 @@ class PeriodicCNN(nn.Module):
             :math:`\Pi` [1/time^2], which is added to the right-hand side; of zero mean, and without
             the modes that the LES cuts.
         """
-        output = self.predict(omega)
-        if self.stress_output:
-            return self.spectral.source_of_stress(output)
-        return self.spectral.project(output[:, 0])
+        return self.project(self.predict(omega))
 
     @torch.jit.unused
     def stress(self, omega: Tensor) -> tuple[Tensor, Tensor, Tensor]:

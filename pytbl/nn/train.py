@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ def train(
     memory_limit: int = 2 << 30,
     tensorboard: bool = False,
     progress: Monitor | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> Result:
     """Train a network on filtered samples.
 
@@ -94,6 +95,8 @@ def train(
     tensorboard : bool
         Log to `out` for TensorBoard.
     progress : Monitor, optional
+    origin : dict of plain values, optional
+        Where the network comes from: kept in the closures, and a resumption must agree with it.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def train(
             None if part is None else Samples(part, what, memory_limit=memory_limit, device=place)
             for part, what in ((data, "the training data"), (validation, "the validation data"))
         ]
-        training = Training(model, recipe, samples, device=place)
+        training = Training(model, recipe, samples, device=place, origin=origin)
         if out is not None:
             training.use_folder(Path(out), resume=resume, overwrite=overwrite)
             if tensorboard:

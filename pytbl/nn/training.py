@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,11 @@ from torch import Tensor
 from .. import __version__
 from .._revision import REVISION
 from ..errors import InputError, Interrupted
-from ..hdf5 import differences, one_line, sync, to_json
+from ..hdf5 import differences, one_line, replacing, sync, to_json
 from ..signals import StopRequest
 from . import artifact, history, losses
 from . import augment as symmetries
+from .tail import Tail
 
 if TYPE_CHECKING:
     from .data import Samples
@@ -75,7 +75,9 @@ class Training:
         samples: Sequence[Samples | None],
         *,
         device: torch.device,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
+        self.origin = dict(origin or {})
         data, self.validation = samples
         if data is None:
             raise InputError("training needs data, got None")
@@ -101,11 +103,22 @@ class Training:
         if not free:
             raise InputError("the network has no parameters to train: all are frozen")
         self.optimiser = recipe.optimise(free)
+        self.tail = Tail(model, _first_free(model))
+        self.cached = self._enter()
         self.history: list[Row] = []
         self.best: Weights = _copy(model)
         self.best_epoch = 0
         self.folder: Path | None = None
         self.board: history.Board | None = None
+
+    def _enter(self) -> Tensor | None:
+        """What frozen leading layers make of the samples: they need to be evaluated only once."""
+        first, data = self.tail.first, self.data
+        channels = self.model.config["width"] if first else len(self.model.inputs)
+        needed = len(data) * channels * data.setting.nx * data.setting.ny * data.dtype.itemsize
+        if self.recipe.augment or needed > data.memory_limit:
+            return None
+        return torch.cat([self.tail.enter(omega) for omega, _ in data.chunks()])
 
     # -------------------------------------------------------------------------------- the loop ---
 
@@ -152,7 +165,7 @@ class Training:
                 group["lr"] = rate
             indices = order[start : start + recipe.batch]
             omega, pi = symmetries.augment(self.data.batch(indices), recipe.augment, rng)
-            loss = self._loss(omega, pi)[0]
+            loss = self._loss(omega, pi, self._entered(omega, indices))[0]
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
@@ -178,9 +191,14 @@ class Training:
             }
         )
 
-    def _loss(self, omega: Tensor, pi: Tensor) -> tuple[Tensor, Tensor]:
+    def _entered(self, omega: Tensor, indices: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
+        if self.cached is None:
+            return self.tail.enter(omega)
+        return self.cached[torch.from_numpy(indices).to(self.device)]
+
+    def _loss(self, omega: Tensor, pi: Tensor, entered: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.mixed_precision):
-            prediction = self.model(omega)
+            prediction = self.tail(entered)
         return self.recipe.loss(prediction, pi, omega, self.model), prediction
 
     @torch.no_grad()
@@ -190,7 +208,7 @@ class Training:
         self.model.eval()
         loss = correlation = 0.0
         for omega, pi in self.validation.chunks():
-            part, prediction = self._loss(omega, pi)
+            part, prediction = self._loss(omega, pi, self.tail.enter(omega))
             loss += float(part) * len(omega)
             correlation += float(losses.correlation(prediction, pi).sum())
         count = len(self.validation)
@@ -228,27 +246,23 @@ class Training:
             "samples": len(self.data),
             "model": repr(self.model),
             "setting": to_json(self.data.setting.to_dict()),
+            "origin": self.origin,
         }
 
     def _save(self, folder: Path) -> None:
         """Replace the state and the history; each is whole at every moment."""
-        path = folder / CHECKPOINT
-        partial = path.with_name(path.name + ".partial")
-        torch.save(
-            {
-                "format": FORMAT,
-                "version": __version__,
-                "description": to_json(self._describe()),
-                "model": _copy(self.model),
-                "best": self.best,
-                "best_epoch": self.best_epoch,
-                "optimiser": self.optimiser.state_dict(),
-                "history": self.history,
-            },
-            partial,
-        )
-        sync(partial)
-        os.replace(partial, path)
+        state = {
+            "format": FORMAT,
+            "version": __version__,
+            "description": to_json(self._describe()),
+            "model": _copy(self.model),
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "optimiser": self.optimiser.state_dict(),
+            "history": self.history,
+        }
+        with replacing(folder / CHECKPOINT) as partial:
+            torch.save(state, partial)
         sync(folder)
         history.write(self.history, folder / HISTORY)
 
@@ -285,6 +299,12 @@ class Training:
                 "result": self.history[epoch - 1],
             }
             artifact.save(self.model, folder / f"{name}.closure", provenance=provenance)
+
+
+def _first_free(model: PeriodicCNN) -> int:
+    """The first layer, counted from 0, that has a parameter to train."""
+    free = (any(p.requires_grad for p in layer.parameters()) for layer in model.layers)
+    return next(i for i, one in enumerate(free) if one)
 
 
 def _copy(model: PeriodicCNN) -> Weights:
