@@ -14,6 +14,7 @@ from .launching import exit_status, launch, world
 from .options import Out, Overwrite, Picture, Resume, Threads, Until
 from .runs import command, load_case, load_les_case, run_case
 from .training import train
+from .transferring import say_row, sweep, transfer
 
 __all__ = [
     "Out",
@@ -30,8 +31,11 @@ __all__ = [
     "launch",
     "main",
     "run_case",
+    "say_row",
     "split",
+    "sweep",
     "train",
+    "transfer",
     "world",
 ]
 
@@ -61,7 +65,7 @@ _RUNS = {
 for _name, (_load, _help) in _RUNS.items():
     app.command(_name, help=_help)(command(_load))
 app.command("filter")(filter_output)
-for _verb in (compare, split, train, info):
+for _verb in (compare, split, train, transfer, sweep, info):
     app.command()(_verb)
 
 

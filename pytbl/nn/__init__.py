@@ -14,8 +14,11 @@ from .closure import CNNClosure
 from .losses import MeanSquare, TransferConstrained
 from .model import PeriodicCNN
 from .setting import Setting
+from .sweep import sweep
+from .sweep_table import Sweep
 from .train import train
 from .training import Result
+from .transfer import Transfer, transfer
 
 __all__ = [
     "CNNClosure",
@@ -23,10 +26,14 @@ __all__ = [
     "PeriodicCNN",
     "Result",
     "Setting",
+    "Sweep",
+    "Transfer",
     "TransferConstrained",
     "artifact",
     "load_model",
     "save",
+    "sweep",
     "train",
+    "transfer",
     "zoo",
 ]
