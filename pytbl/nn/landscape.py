@@ -8,6 +8,7 @@ Eq. 9).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..analysis.lanczos import Eigenpairs, largest_eigenpairs
-from ..analysis.landscape import FEWEST_POINTS, Interval, Scores, scores, summarise
+from ..analysis.lanczos import Eigenpairs, SpectralDensity, largest_eigenpairs, spectral_density
+from ..analysis.landscape import (
+    FEWEST_POINTS,
+    Interval,
+    LandscapeScores,
+    landscape_scores,
+    summarise_landscapes,
+)
 from ..errors import InputError
 from .data import CHUNK
 from .objective import Objective
@@ -65,13 +72,13 @@ class Landscape:
             f"within {self.coordinates[-1]:g})"
         )
 
-    def scores(self) -> list[Scores]:
-        """Of every surface; see `pytbl.analysis.landscape.scores`."""
-        return [scores(surface, self.coordinates) for surface in self.surfaces]
+    def scores(self) -> list[LandscapeScores]:
+        """Of every surface; see `pytbl.analysis.landscape.landscape_scores`."""
+        return [landscape_scores(surface, self.coordinates) for surface in self.surfaces]
 
     def summary(self) -> dict[str, Interval]:
-        """Over the pairs; see `pytbl.analysis.landscape.summarise`."""
-        return summarise(list(self.surfaces), self.coordinates)
+        """Over the pairs; see `pytbl.analysis.landscape.summarise_landscapes`."""
+        return summarise_landscapes(list(self.surfaces), self.coordinates)
 
 
 def landscape(
@@ -134,7 +141,7 @@ def landscape(
     objective = Objective(model, fields, selection, dtype=dtype, chunk=chunk)
     found = None
     if kind == "hessian":
-        found = hessian_eigenpairs(model, fields, layers, rng=rng, chunk=chunk)
+        found = hessian_eigenpairs(model, fields, layers, chunk=chunk, rng=rng)
         if not found.values[-1] > 0:
             raise InputError(
                 "the Hessian must have two positive eigenvalues, got "
@@ -154,11 +161,8 @@ def hessian_eigenpairs(
     fields: tuple[Tensor, Tensor],
     layers: Layers,
     *,
-    wanted: int = 2,
-    tolerance: float = 1e-2,
-    steps: int = 60,
-    rng: int = 0,
     chunk: int = CHUNK,
+    **options: Any,
 ) -> Eigenpairs:
     """The largest eigenvalues of the error's Hessian over the parameters of some layers.
 
@@ -168,8 +172,8 @@ def hessian_eigenpairs(
     ----------
     model, fields, layers, chunk
         See `landscape`.
-    wanted, tolerance, steps, rng
-        See `pytbl.analysis.lanczos.largest_eigenpairs`.
+    options
+        Those of `pytbl.analysis.lanczos.largest_eigenpairs`.
 
     Returns
     -------
@@ -178,9 +182,32 @@ def hessian_eigenpairs(
     Raises
     ------
     InputError
-        A layer does not exist, the samples or a number cannot be used, or the Hessian is not
+        A layer does not exist, the samples or an option cannot be used, or the Hessian is not
         finite.
     """
+    return largest_eigenpairs(*_hessian(model, fields, layers, chunk), **options)
+
+
+def hessian_density(
+    model: PeriodicCNN,
+    fields: tuple[Tensor, Tensor],
+    layers: Layers,
+    *,
+    chunk: int = CHUNK,
+    **options: Any,
+) -> SpectralDensity:
+    """The density of the Hessian's eigenvalues, and how many are negative.
+
+    Parameters and errors are those of `hessian_eigenpairs`; the options are those of
+    `pytbl.analysis.lanczos.spectral_density`.
+    """
+    return spectral_density(*_hessian(model, fields, layers, chunk), **options)
+
+
+def _hessian(
+    model: PeriodicCNN, fields: tuple[Tensor, Tensor], layers: Layers, chunk: int
+) -> tuple[Callable[[Array], Array], int]:
+    """Products with the Hessian, and the number of parameters."""
     selection = Selection.of(layers, model.config["depth"])
     objective = Objective(model, fields, selection, dtype=torch.float64, chunk=chunk)
 
@@ -188,9 +215,7 @@ def hessian_eigenpairs(
         vector = torch.from_numpy(direction).to(objective.theta)
         return objective.hessian_product(vector).cpu().numpy()
 
-    return largest_eigenpairs(
-        product, objective.parameters, wanted=wanted, tolerance=tolerance, steps=steps, rng=rng
-    )
+    return product, objective.parameters
 
 
 def random_directions(

@@ -5,7 +5,9 @@ All other parameters stay; what goes into the first chosen layer is computed onc
 .. math:: L(\theta) = \langle(\Pi_p(\theta) - \Pi)^2\rangle / \langle\Pi^2\rangle
 
 over the samples, so that predicting zero costs 1, whatever the network was trained on. It and its
-derivatives are sums over samples, and are added up over a few of them at a time.
+derivatives are sums over samples, and are added up over a few of them at a time. ReLU's second
+derivative is taken as 0: the Hessian is the curvature between kinks. Over a finite distance many
+units switch, and the error may bend otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, jvp, vjp
+from torch.func import functional_call, grad, vjp
 
 from ..errors import InputError
 from .data import CHUNK
@@ -107,7 +109,7 @@ class Objective:
 
     def hessian_product(self, direction: Tensor) -> Tensor:
         """The Hessian of the error times a direction."""
-        return self._add_up(lambda loss: jvp(grad(loss), (self.theta,), (direction,))[1])
+        return self._add_up(lambda loss: grad(lambda at: grad(loss)(at) @ direction)(self.theta))
 
     def _add_up(self, of: Callable[[Callable[[Tensor], Tensor]], Tensor]) -> Tensor:
         """The sum of what is made of the errors that some samples contribute."""
@@ -126,7 +128,11 @@ class Objective:
 
     def jacobian_product(self, direction: Tensor, samples: Any = slice(None)) -> Tensor:
         """Change of the output along a direction, to first order."""
-        return jvp(lambda theta: self.predict(theta, samples), (self.theta,), (direction,))[1]
+        # the transpose is linear in outputs: its own transpose is taken at any of them, since
+        # forward differentiation in torch depends on what it deprecates
+        transpose = vjp(lambda theta: self.predict(theta, samples), self.theta)[1]
+        anywhere = torch.zeros_like(self.truth[samples])
+        return vjp(lambda output: transpose(output)[0], anywhere)[1](direction)[0]
 
     def jacobian_transpose_product(self, output: Tensor, samples: Any = slice(None)) -> Tensor:
         """The Jacobian, transposed, times an output."""

@@ -1,0 +1,240 @@
+"""Errors on held-out samples of what can be done to a network, without training it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..periodic import Modes
+from .kernels import BANDS
+from .recommendation import Curve, Interval
+
+if TYPE_CHECKING:
+    from ..nn.data import Samples
+    from ..nn.linearised import LinearisedTransfer
+    from ..nn.model import PeriodicCNN
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Two folds leave the more of a budget to iterations, which rank better than more folds do.
+FOLDS = 2
+#: Samples of which a quarter of a fold is one.
+LEAST = 4 * FOLDS
+#: Parts of a fold whose errors make the learning curve.
+PARTS = (0.25, 0.5, 1.0)
+#: Of the sweep that the cost is compared with.
+EPOCHS, SAMPLES, SEEDS = 50, 100, 3
+_DRAWS = 2000
+
+
+def load(base: Any) -> PeriodicCNN:
+    """A copy of the base network; an `InputError` if it is none, or was not trained."""
+    from .. import nn
+
+    if isinstance(base, str | Path):
+        return nn.load_model(base)
+    if not isinstance(base, nn.PeriodicCNN):
+        raise InputError(
+            f"the base must be a closure's file or a network, got {type(base).__name__}"
+        )
+    if base.setting is None:
+        raise InputError("the base network was not trained: it has no grid, filter and sign")
+    return copy.deepcopy(base)
+
+
+def spread(data: Any, what: str, *, samples: int, rng: int) -> Samples:
+    """Some samples, in order: one at random from each of so many equal pieces of the data.
+
+    Raises
+    ------
+    InputError
+        There are not so many, or they are too few to tell anything.
+    """
+    from ..nn import data as torch_data
+
+    whole = torch_data.source(data)
+    if not (isinstance(samples, int) and samples >= LEAST):
+        raise InputError(f"a recommendation needs at least {LEAST} samples, got {samples!r}")
+    if len(whole) < samples:
+        raise InputError(f"{what} must have at least {samples} samples, got {len(whole)}")
+    generator = np.random.default_rng(rng)
+    pieces = np.array_split(np.arange(len(whole)), samples)
+    indices = np.array([generator.choice(piece) for piece in pieces])
+    setting = torch_data.Setting.of(whole.attributes)
+    omega, pi = (whole.read(name, indices) for name in ("omega", "pi"))
+    held = torch_data.Arrays(omega, pi, setting)
+    return torch_data.Samples(held, what, memory_limit=2 * (omega.nbytes + pi.nbytes))
+
+
+class Scales:
+    """Sums over bands of wavenumbers.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Wavenumbers between them [1/length].
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, lx: float, ly: float) -> None:
+        self._modes = Modes(shape, lx, ly)
+        largest = self._modes.k[1] * self._modes.complete_shells
+        self.edges = tuple(share * largest for share in BANDS)
+        self._band = np.searchsorted(self.edges, self._modes.k, side="right")
+
+    def spectra(self, field: Array) -> Array:
+        """Shell sums of the power of fields, shape (samples, shells)."""
+        return self._modes.shell_sums(np.square(np.abs(self._modes.to_spectral(field))))
+
+    def sums(self, spectra: Array) -> Array:
+        """Of spectra, shape (samples, shells): shape (samples, 3)."""
+        return np.stack([spectra[:, self._band == band].sum(1) for band in range(3)], axis=1)
+
+
+class Draws:
+    """A bootstrap over samples, the same for all that is drawn.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (samples,)
+        What ratios are over.
+    rng : int
+    """
+
+    def __init__(self, truth: Array, rng: int) -> None:
+        count = len(truth)
+        self._truth = truth
+        self._chosen = np.random.default_rng(rng).integers(count, size=(_DRAWS, count))
+
+    def interval(self, values: Array, over: Array | None = None) -> Interval:
+        """Of sum(values) / sum(truth), or over other values drawn like them."""
+        over = self._truth if over is None else over
+        ratios = values[self._chosen].sum(1) / np.maximum(over[self._chosen].sum(1), 1e-300)
+        low, high = np.percentile(ratios, (2.5, 97.5))
+        return Interval(float(values.sum() / max(over.sum(), 1e-300)), float(low), float(high))
+
+
+class Trial:
+    """What can be done to a network for a target flow, each tried on samples held out.
+
+    Errors are mean squares over each sample, shape (samples,), and their spectra, of shape
+    (samples, shells) [1/time^4].
+
+    Parameters
+    ----------
+    model : PeriodicCNN
+    few : Samples
+        Of the target.
+    normalisation : {"target", "base"}
+        Whose statistics scale inputs and output of what is re-trained.
+    iterations, memory_limit : int
+        See `pytbl.nn.linearised.linearised_transfer`.
+
+    Attributes
+    ----------
+    truth : ndarray, shape (samples,)
+        Mean squares of Pi.
+    scales : Scales
+    evaluations, sweep : float
+        Work done, and that of a sweep over the layers that were tried, in evaluations of the
+        network for one sample.
+    """
+
+    def __init__(
+        self,
+        model: PeriodicCNN,
+        few: Samples,
+        *,
+        normalisation: str,
+        iterations: int,
+        memory_limit: int,
+    ) -> None:
+        if normalisation not in ("target", "base"):
+            raise InputError(f"normalisation must be 'target' or 'base', got {normalisation!r}")
+        self.model, self.few = model, few
+        self._iterations, self._memory_limit = iterations, memory_limit
+        self._results: dict[tuple[str, float], LinearisedTransfer] = {}
+        self.adapted = copy.deepcopy(model)
+        self._statistics = few.statistics(model)
+        if normalisation == "target":
+            self.adapted.fit(self._statistics)
+        setting = few.setting
+        self.scales = Scales((setting.ny, setting.nx), lx=setting.lx, ly=setting.ly)
+        omega, pi = few.batch(np.arange(len(few)))
+        self._fields = omega, pi
+        self.pi = pi.double().numpy()
+        self.truth = np.square(self.pi).mean((-2, -1))
+        self.evaluations = self.sweep = 0.0
+
+    def _measured(self, predicted: Array) -> tuple[Array, Array]:
+        left = predicted - self.pi
+        return np.square(left).mean((-2, -1)), self.scales.spectra(left)
+
+    def untrained(self) -> dict[str, tuple[Array, Array]]:
+        """Errors and spectra of "nothing", "scale", "statistics" and "gain"."""
+        from ..nn.score import predict
+
+        scaled, fitted = copy.deepcopy(self.model), copy.deepcopy(self.model)
+        fitted.fit(self._statistics)
+        scaled.output_scale.copy_(fitted.output_scale)
+        models = {"nothing": self.model, "scale": scaled, "statistics": fitted}
+        predicted = {name: predict(one, self.few)[2] for name, one in models.items()}
+        adapted = predict(self.adapted, self.few)[2]
+        self.evaluations += 4 * len(self.few)
+        gained = np.empty_like(adapted)
+        for held in np.array_split(np.arange(len(self.few)), FOLDS):
+            p, t = (np.delete(fields, held, axis=0) for fields in (adapted, self.pi))
+            gained[held] = adapted[held] * ((p * t).sum() / max(np.square(p).sum(), 1e-300))
+        return {name: self._measured(one) for name, one in (predicted | {"gain": gained}).items()}
+
+    def trained(self, layers: str) -> tuple[Array, Array]:
+        """Errors and spectra after re-training some layers."""
+        from ..nn.jacobian import Work
+
+        result = self._fitted(layers, 1.0)
+        work = Work(self.model, self._selection(layers))
+        self.sweep += EPOCHS * SAMPLES * SEEDS * work.training
+        return result.errors, result.spectrum
+
+    def curve(self, layers: str, draws: Draws) -> Curve:
+        """Errors of some layers, re-trained on ever more of the samples."""
+        results = [self._fitted(layers, part) for part in PARTS]
+        errors = tuple(draws.interval(result.errors) for result in results)
+        return Curve(tuple(result.fitted for result in results), errors)
+
+    def _fitted(self, layers: str, part: float) -> LinearisedTransfer:
+        from ..nn.linearised import linearised_transfer
+
+        if (layers, part) not in self._results:
+            result = linearised_transfer(
+                self.adapted,
+                self._fields,
+                self._selection(layers),
+                folds=FOLDS,
+                part=part,
+                iterations=self._iterations,
+                memory_limit=self._memory_limit,
+            )
+            self.evaluations += result.evaluations
+            self._results[layers, part] = result
+        return self._results[layers, part]
+
+    def scores(self, layers: str, names: Iterable[str]) -> dict[str, float]:
+        """Some of `pytbl.nn.scores.SCORES`."""
+        from ..nn.scores import scores
+
+        return scores(self.adapted, self._fields, self._selection(layers), names=names)
+
+    def parameters(self, layers: str) -> int:
+        """Free numbers of some layers."""
+        chosen = self._selection(layers).parameters(self.model).values()
+        return sum(parameter.numel() for parameter in chosen)
+
+    def _selection(self, layers: str) -> Any:
+        from ..nn.selection import Selection
+
+        return Selection.of(layers, self.model.config["depth"])

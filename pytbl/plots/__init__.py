@@ -1,0 +1,1 @@
+"""Figures of the analysis, one module for each kind; matplotlib only."""
