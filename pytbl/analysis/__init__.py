@@ -32,6 +32,7 @@ from .recommend import recommend
 from .recommendation import Candidate, Recommendation
 from .stack import Activation, Layer, Stack
 from .verdict import Combination, Pair, Verdict, choose_combination, compare_scores, verdict
+from .verify import Verification, judge, verify
 
 __all__ = [
     "CLASSES",
@@ -64,6 +65,7 @@ __all__ = [
     "Stack",
     "Thresholds",
     "Verdict",
+    "Verification",
     "activation_spectra",
     "band_energies",
     "census",
@@ -76,6 +78,7 @@ __all__ = [
     "compare_scores",
     "departure",
     "departures",
+    "judge",
     "kernel_ablation",
     "kernel_changes",
     "kernel_energy",
@@ -93,4 +96,5 @@ __all__ = [
     "summarise_landscapes",
     "threshold_sensitivity",
     "verdict",
+    "verify",
 ]

@@ -1,4 +1,4 @@
-r"""LandscapeScores of loss landscapes: how an error varies over a plane of parameters about a network's own.
+r"""Scores of loss landscapes: how an error varies over a plane of parameters about a network's own.
 
 A surface :math:`L(d_1, d_2)` is sampled on a square grid, :math:`\theta + d_1 v_1 + d_2 v_2`, with
 the network at its centre. Subel et al. (2023) judge such surfaces by eye, by their smoothness and

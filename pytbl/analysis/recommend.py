@@ -19,6 +19,7 @@ from .decision import decide
 from .fields import Fields
 from .recommendation import UNTRAINED, Candidate, Recommendation
 from .trial import Draws, Trial, load, spread
+from .verdict import combined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +68,8 @@ def recommend(
         What may be re-trained, by default every layer, "all:bias" and "all". "nothing", "scale",
         "statistics" and "gain" always take part.
     score : str
-        What ranks the layers: "linearised", their expected error, or a name of `scores` or
-        `columns`.
+        What ranks the layers: "linearised", their expected error, a name of `scores` or `columns`,
+        or several of these joined by "+", whose ranks are averaged.
     scores : sequence of str
         More scores to compute, of `pytbl.nn.scores.SCORES`: "gradient", "gradient_square",
         "fisher", "quadratic".
@@ -129,7 +130,7 @@ def recommend(
             tuple(float(part) for part in 1 - left / np.maximum(failing, _SMALLEST)),
             (trial.scores(name, scores) if name in names else {}) | other,
         )
-    order = sorted(names, key=lambda name: _rank(kept[name], score))
+    order = _order([kept[name] for name in names], score)
     choice, reason = decide(
         kept, order, tolerance=tolerance, negligible=NEGLIGIBLE, samples=samples
     )
@@ -173,17 +174,23 @@ def _scores(score: str, scores: Sequence[str], columns: Mapping[str, Any]) -> li
         if name not in SCORES:
             raise InputError(f"there is no score {name!r}: expected {', '.join(SCORES)}")
     valid = (LINEARISED, *SCORES, *columns)
-    if score not in valid:
-        raise InputError(f"there is no score {score!r}: expected {', '.join(valid)}")
-    extra = [score] if score in SCORES else []
-    return list(dict.fromkeys([*scores, *extra]))
+    parts = score.split("+")
+    for part in parts:
+        if part not in valid:
+            raise InputError(f"there is no score {part!r}: expected {', '.join(valid)}")
+    return list(dict.fromkeys([*scores, *(part for part in parts if part in SCORES)]))
 
 
-def _rank(candidate: Candidate, score: str) -> float:
-    """Less for better; last those of which a score says nothing."""
-    if score == LINEARISED:
-        return candidate.error.value
-    return -candidate.scores.get(score, -np.inf)
+def _order(candidates: Sequence[Candidate], score: str) -> list[str]:
+    """Names from the best on; last are those of which a part of the score says nothing."""
+    own = {LINEARISED: {one.name: -one.error.value for one in candidates}}
+    ranks = combined(
+        [
+            own.get(part) or {one.name: one.scores.get(part, -np.inf) for one in candidates}
+            for part in score.split("+")
+        ]
+    )
+    return sorted(ranks, key=lambda name: -ranks[name])
 
 
 def _compare(few: Samples, base_data: Any, rng: int) -> FlowComparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,10 +223,13 @@ class Trial:
             self._results[layers, part] = result
         return self._results[layers, part]
 
-    def scores(self, layers: str, names: Iterable[str]) -> dict[str, float]:
+    def scores(self, layers: str, names: Sequence[str]) -> dict[str, float]:
         """Some of `pytbl.nn.scores.SCORES`."""
-        from ..nn.scores import scores
+        from ..nn.jacobian import Work
+        from ..nn.scores import STEPS, scores
 
+        work = Work(self.model, self._selection(layers))
+        self.evaluations += len(self.few) * work.training * sum(STEPS[name] for name in names)
         return scores(self.adapted, self._fields, self._selection(layers), names=names)
 
     def parameters(self, layers: str) -> int:

@@ -12,6 +12,7 @@ from .datasets import filter_output, split
 from .inspection import info
 from .launching import exit_status, launch, world
 from .options import Out, Overwrite, Picture, Resume, Threads, Until
+from .recommending import recommend, verify_recommendation
 from .runs import command, load_case, load_les_case, run_case
 from .training import train
 from .transferring import say_row, sweep, transfer
@@ -30,12 +31,14 @@ __all__ = [
     "info",
     "launch",
     "main",
+    "recommend",
     "run_case",
     "say_row",
     "split",
     "sweep",
     "train",
     "transfer",
+    "verify_recommendation",
     "world",
 ]
 
@@ -65,8 +68,9 @@ _RUNS = {
 for _name, (_load, _help) in _RUNS.items():
     app.command(_name, help=_help)(command(_load))
 app.command("filter")(filter_output)
-for _verb in (compare, split, train, transfer, sweep, info):
+for _verb in (compare, split, train, transfer, sweep, recommend, info):
     app.command()(_verb)
+app.command("verify-recommendation")(verify_recommendation)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -61,7 +61,7 @@ def transfer(
     from ..nn.score import score
     from ..nn.transfer import transfer as run
 
-    _on_one_rank("a transfer")
+    one_rank("a transfer")
     with Monitor() as progress:
         result = run(
             base,
@@ -118,7 +118,7 @@ def sweep(
     """Re-train every layer, or many sets of layers, several times, and score each."""
     from ..nn.sweep import sweep as run
 
-    _on_one_rank("a sweep")
+    one_rank("a sweep")
     result = run(
         base,
         data,
@@ -149,6 +149,7 @@ def say_row(row: Row, done: int, count: int) -> None:
     )
 
 
-def _on_one_rank(what: str) -> Any:
+def one_rank(what: str) -> None:
+    """Refuse to run what is not parallel under mpirun."""
     if world() is not None:
         raise InputError(f"{what} runs on one rank: start it without mpirun")

@@ -114,6 +114,8 @@ SCORES = {
     "fisher": fisher,
     "quadratic": lambda objective: quadratic_gain(objective).gain,
 }
+#: What they cost, in steps of training for each sample; a Hessian product is two.
+STEPS = {"gradient": 1, "gradient_square": 1, "fisher": 1, "quadratic": 21}
 
 
 def scores(

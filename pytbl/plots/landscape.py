@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_ACROSS = 4
 _LEVELS = 17
-#: Highest over lowest error from which the colours are logarithmic.
-_WIDE = 20.0
 
 
 def surfaces(
@@ -29,6 +26,7 @@ def surfaces(
     coordinates: Array,
     *,
     paths: Mapping[str, Array] | None = None,
+    columns: int = 4,
 ) -> Figure:
     """Contours of surfaces of the error, all with the same colours.
 
@@ -40,6 +38,8 @@ def surfaces(
         Along both directions.
     paths : dict of ndarray, shape (steps, 2)
         Of some titles, the way that training went, as seen on the plane.
+    columns : int
+        Panels beside each other.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def surfaces(
     for title in paths:
         if title not in panels:
             raise InputError(f"the path {title!r} has no surface: expected {', '.join(panels)}")
-    columns = min(_ACROSS, len(panels))
+    columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(1.2 + 2.7 * columns, 0.4 + 2.8 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -80,8 +80,9 @@ def surfaces(
         axes.plot(0, 0, "+", color="white", ms=11, mew=3)
         axes.plot(0, 0, "+", color="black", ms=9, mew=1.3)
         axes.set(title=title, aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
-    for axes in grid.flat[len(panels) :]:
-        axes.set_axis_off()
+    for i in range(len(panels), grid.size):
+        grid.flat[i].set_axis_off()
+        grid.flat[i - columns].tick_params(labelbottom=True)
     figure.supxlabel(r"$d_1$  [lengths of $v_1$]")
     figure.supylabel(r"$d_2$  [lengths of $v_2$]")
     bar = figure.colorbar(drawn, ax=grid, shrink=0.9, format="%.3g")
@@ -123,15 +124,19 @@ def eigenvalues(layers: Mapping[str, Eigenpairs]) -> Figure:
             capsize=4, ms=5,
         )  # fmt: skip
         axes.annotate(
-            f"{100 * found.negative_share:.0f} % < 0", (x, 1.0), ha="center", va="bottom",
-            xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
-            fontsize=8,
+            f"{100 * found.negative_share:.0f} %\nof {len(found.ritz)}", (x, 1.0),
+            ha="center", va="bottom", xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.axhline(0.0, color="black", lw=0.6)
-    axes.set_yscale("symlog", linthresh=1e-3 * largest)
+    lowest = min(float(found.ritz.min()) for found in layers.values())
+    linear = 10.0 ** math.floor(math.log10(largest) - 3) if largest else 1.0
+    axes.set_yscale("symlog", linthresh=linear)
+    axes.set_ylim(min(2 * lowest, -2 * linear), 3 * max(largest, linear))
     axes.set_xticks(range(len(layers)), names)
     axes.set(
         xlim=(-0.6, len(layers) - 0.4),
+        title="share of negative Ritz values\n\n",
         xlabel="layers",
         ylabel=r"eigenvalues of the error's Hessian  [1/parameter$^2$]",
     )
@@ -140,12 +145,13 @@ def eigenvalues(layers: Mapping[str, Eigenpairs]) -> Figure:
 
 
 def _common(errors: Array) -> tuple[Normalize, Array]:
-    """Colours and levels for all surfaces."""
-    from matplotlib.colors import LogNorm, Normalize
+    """Colours and levels for all surfaces: those of a bowl are equally wide rings.
+
+    So a flat surface shows its shape beside one that rises a hundred times as far.
+    """
+    from matplotlib.colors import PowerNorm
 
     low, high = float(errors.min()), float(errors.max())
     if high <= low:  # contours need a range
-        low, high = low - 0.5, high + 0.5
-    if low > 0 and high > _WIDE * low:
-        return LogNorm(low, high), np.geomspace(low, high, _LEVELS)
-    return Normalize(low, high), np.linspace(low, high, _LEVELS)
+        high = low + 1.0
+    return PowerNorm(0.5, low, high), low + (high - low) * np.linspace(0, 1, _LEVELS) ** 2

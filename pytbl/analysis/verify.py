@@ -1,0 +1,186 @@
+"""A recommendation held against the sweep that it is to make needless."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..hdf5 import replacing
+from .recommend import LINEARISED, recommend
+from .verdict import Pair, Verdict, compare_scores, verdict
+
+if TYPE_CHECKING:
+    from ..nn.sweep_table import Row, Sweep
+    from .recommendation import Recommendation
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What re-training showed of a recommendation.
+
+    Attributes
+    ----------
+    recommendation : Recommendation
+    sweep : Sweep
+    verdict : Verdict
+        Of the score that the recommendation ranks by, on single layers.
+    verdicts : list of dict
+        Of every score: a row of `pytbl.analysis.compare_scores` for each.
+    choice_regret : float
+        Error of what was recommended, trained or not, over the least error of what the sweep tried
+        with one layer or less, less 1.
+    """
+
+    recommendation: Recommendation
+    sweep: Sweep
+    verdict: Verdict
+    verdicts: list[dict[str, Any]]
+    choice_regret: float
+
+    @property
+    def pair(self) -> Pair:
+        """Scores and errors of the single layers, for `pytbl.analysis.choose_combination`."""
+        return pair_of(self.recommendation, self.sweep)
+
+    def text(self) -> str:
+        """For people, failures too."""
+        recommended = self.recommendation
+        lines = [
+            f"Recommended beforehand: {recommended.choice} ({recommended.reason}).",
+            f"Its error is {self.choice_regret:+.1%} of the least that one layer or no training "
+            f"reached.",
+            f"Layers, by {recommended.score}: {self.verdict.text()}.",
+            f"Recommending took {recommended.seconds:.1f} s, the trainings of the sweep "
+            f"{self.sweep.seconds:.0f} s.",
+            "",
+            f"{'score':14}{'Spearman (95 %)':>26}{'choice':>8}{'best':>6}{'regret':>9}  within",
+        ]
+        for row in self.verdicts:
+            interval = f"{row['spearman']:.2f} ({row['low']:.2f} .. {row['high']:.2f})"
+            lines.append(
+                f"{row['score']:14}{interval:>26}{row['choice']:>8}{row['best']:>6}"
+                f"{row['regret']:>9.1%}  {'yes' if row['hit'] else 'no'}"
+            )
+        expected = {one.name: one.error for one in recommended.candidates}
+        lines += ["", f"{'re-trained':14}{'expected error':>26}{'error':>22}"]
+        for row in self.sweep.summary():
+            name = row["layers"]
+            said = str(expected[name]) if name in expected else ""
+            got = f"{row['error']:.4f} +- {row['error_over_seeds']:.4f}"
+            lines.append(f"{name:14}{said:>26}{got:>22}")
+        return "\n".join(lines)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write verdict.txt and verdict.csv beside the recommendation and the sweep's tables."""
+        folder = Path(folder)
+        paths = [*self.recommendation.save(folder), folder / "verdict.txt", folder / "verdict.csv"]
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(self.verdicts[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.verdicts)
+        for path, text in zip(paths[-2:], (self.text() + "\n", table.getvalue()), strict=True):
+            with replacing(path) as partial:
+                partial.write_text(text)
+        return paths
+
+
+def verify(
+    base: str | Path,
+    target: Any,
+    *,
+    test: Any,
+    out: str | Path,
+    samples: int = 20,
+    base_data: Any = None,
+    scores: Iterable[str] = (),
+    columns: Mapping[str, Mapping[str, float]] | None = None,
+    sets: Iterable[str] = ("singles", "baselines"),
+    seeds: int = 3,
+    normalisation: str = "target",
+    processes: int = 1,
+    reference: str | Path | None = None,
+    keep: bool = False,
+    report: Callable[[Row, int, int], None] | None = None,
+    rng: int = 0,
+    **options: Any,
+) -> Verification:
+    """Recommend, re-train every layer, and say what the recommendation was worth.
+
+    Parameters
+    ----------
+    base, target, samples, base_data, scores, columns, normalisation, rng
+        See `recommend`; the recommendation sees nothing of the test samples, or of the sweep.
+    test, out, sets, seeds, processes, reference, keep, report, **options
+        See `pytbl.nn.sweep`; a sweep that is in the folder is gone on with.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    InputError
+        As `recommend` and `pytbl.nn.sweep`.
+    """
+    from ..nn.sweep import sweep
+
+    recommended = recommend(
+        base,
+        target,
+        samples=samples,
+        base_data=base_data,
+        normalisation=normalisation,
+        scores=tuple(scores),
+        columns=columns,
+        rng=rng,
+    )
+    done = sweep(
+        base,
+        target,
+        test=test,
+        sets=tuple(sets),
+        seeds=seeds,
+        out=out,
+        reference=reference,
+        processes=processes,
+        keep=keep,
+        report=report,
+        normalisation=normalisation,
+        **options,
+    )
+    return judge(recommended, done)
+
+
+def judge(recommended: Recommendation, done: Sweep) -> Verification:
+    """Hold a recommendation against a sweep."""
+    pair = pair_of(recommended, done)
+    training = done.seconds
+    cost = recommended.seconds / training if training else float("nan")
+    errors = done.mean()
+    simple = [name for name in errors if name in _UNTRAINED or name.isdecimal()]
+    least = min(errors[name] for name in simple)
+    chosen = errors.get(recommended.choice, float("nan"))
+    return Verification(
+        recommended,
+        done,
+        verdict(pair.scores[recommended.score], pair.actual, cost=cost),
+        compare_scores({"": pair}),
+        chosen / least - 1,
+    )
+
+
+_UNTRAINED = ("nothing", "scale", "statistics", "gain")
+
+
+def pair_of(recommended: Recommendation, done: Sweep) -> Pair:
+    """Scores and errors of the single layers that both know."""
+    layers = [one for one in recommended.candidates if one.name.isdecimal()]
+    layers = [one for one in layers if one.name in done.names]
+    scores = {LINEARISED: {one.name: -one.error.value for one in layers}}
+    for score in dict.fromkeys(name for one in layers for name in one.scores):
+        scores[score] = {one.name: one.scores[score] for one in layers if score in one.scores}
+    return Pair(scores, {one.name: done.of(one.name).tolist() for one in layers})
