@@ -34,7 +34,7 @@ FLOORS = [
     },
     {"nn", "analysis"},
     {"case", "report", "compare", "cli", "les", "plots"}
-    | {"compared", "compared_closures", "figures", "tables"},
+    | {"compared", "compared_closures", "figures", "tables", "study"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 

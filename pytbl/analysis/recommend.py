@@ -40,7 +40,7 @@ def recommend(
     *,
     samples: int = 20,
     base_data: Any = None,
-    normalisation: str = "target",
+    normalisation: str = "base",
     candidates: Iterable[str | int] | None = None,
     score: str = LINEARISED,
     scores: Sequence[str] = (),
@@ -62,7 +62,7 @@ def recommend(
         How many are used, spread over the data; at least 8.
     base_data : path, paths, or samples, optional
         Of the base flow, whose spectra the target's are then compared with.
-    normalisation : {"target", "base"}
+    normalisation : {"base", "target"}
         Whose statistics scale inputs and output in the transfer; see `pytbl.nn.transfer.transfer`.
     candidates : iterable of str or int, optional
         What may be re-trained, by default every layer, "all:bias" and "all". "nothing", "scale",

@@ -129,7 +129,7 @@ class Trial:
     model : PeriodicCNN
     few : Samples
         Of the target.
-    normalisation : {"target", "base"}
+    normalisation : {"base", "target"}
         Whose statistics scale inputs and output of what is re-trained.
     iterations, memory_limit : int
         See `pytbl.nn.linearised.linearised_transfer`.
@@ -153,7 +153,7 @@ class Trial:
         iterations: int,
         memory_limit: int,
     ) -> None:
-        if normalisation not in ("target", "base"):
+        if normalisation not in ("base", "target"):
             raise InputError(f"normalisation must be 'target' or 'base', got {normalisation!r}")
         self.model, self.few = model, few
         self._iterations, self._memory_limit = iterations, memory_limit

@@ -100,7 +100,7 @@ def verify(
     columns: Mapping[str, Mapping[str, float]] | None = None,
     sets: Iterable[str] = ("singles", "baselines"),
     seeds: int = 3,
-    normalisation: str = "target",
+    normalisation: str = "base",
     processes: int = 1,
     reference: str | Path | None = None,
     keep: bool = False,

@@ -19,7 +19,7 @@ Target = Annotated[list[Path], typer.Argument(help="Datasets of the target flow.
 Fraction = Annotated[float, typer.Option(help="Part of the samples that is used.")]
 Count = Annotated[int | None, typer.Option("--samples", help="Their number instead.")]
 Draw = Annotated[str, typer.Option(help="random, or first as in the published scripts.")]
-Whose = Annotated[str, typer.Option("--normalisation", help="Whose statistics: target or base.")]
+Whose = Annotated[str, typer.Option("--normalisation", help="Whose statistics: base or target.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the samples.")]
 Batch = Annotated[int, typer.Option(help="Samples per step.")]
 Rate = Annotated[float, typer.Option(help="Learning rate of Adam.")]
@@ -40,7 +40,7 @@ def transfer(
     fraction: Fraction = 0.1,
     samples: Count = None,
     draw: Draw = "random",
-    normalisation: Whose = "target",
+    normalisation: Whose = "base",
     epochs: Epochs = 50,
     batch: Batch = 16,
     learning_rate: Rate = 5e-5,
@@ -110,7 +110,7 @@ def sweep(
     fraction: Fraction = 0.1,
     samples: Count = None,
     draw: Draw = "random",
-    normalisation: Whose = "target",
+    normalisation: Whose = "base",
     epochs: Epochs = 50,
     batch: Batch = 16,
     learning_rate: Rate = 5e-5,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import signature
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,13 @@ from .transfer import SCRATCH, UNTRAINED, transfer
 CLOSURES = "closures"
 #: A network that was trained on the target: a row beside the transfers.
 REFERENCE = "reference"
-#: Section 7.4 of the design of the study: what every layer must be compared with.
+#: What every layer must be compared with.
 BASELINES = (*UNTRAINED, "last", "all:bias", "all", SCRATCH)
+#: Options of a transfer that its result depends on.
+_DECIDING = (
+    *("fraction", "samples", "draw", "normalisation", "epochs", "batch", "learning_rate"),
+    *("optimiser", "weight_decay", "schedule", "loss", "augment"),
+)
 _GROUPS = {"singles": 1, "pairs": 2, "triples": 3}
 
 
@@ -199,7 +205,9 @@ class _Plan:
     keep: bool
 
     def _describe(self) -> str:
-        shared = {"base": artifact.describe(self.base)["checksums"], "options": self.options}
+        known = signature(transfer).parameters
+        options = {name: self.options.get(name, known[name].default) for name in _DECIDING}
+        shared = {"base": artifact.describe(self.base)["checksums"], "options": options}
         return to_json(shared | {"data": self.data, "test": self.test})
 
     def claim(self, folder: Path) -> None:

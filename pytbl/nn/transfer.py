@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 UNTRAINED = ("nothing", "scale", "statistics", "gain")
 #: All parameters, from new random values instead of the base's.
 SCRATCH = "scratch"
-NORMALISATIONS = ("target", "base")
+NORMALISATIONS = ("base", "target")
 DRAWS = ("random", "first")
 
 
@@ -69,7 +69,7 @@ def transfer(
     fraction: float = 0.1,
     samples: int | None = None,
     draw: str = "random",
-    normalisation: str = "target",
+    normalisation: str = "base",
     validation: Any = None,
     epochs: int = 50,
     batch: int = 16,
@@ -110,8 +110,9 @@ def transfer(
     draw : {"random", "first"}
         Without replacement, by the seed; or, as the published scripts do, the first ones, which
         are alike.
-    normalisation : {"target", "base"}
-        Whose statistics scale inputs and output: those of the drawn samples, or the network's.
+    normalisation : {"base", "target"}
+        Whose statistics scale inputs and output: the network's, so that nothing but the chosen
+        layers changes; or those of the drawn samples. Which of them the paper used is not known.
     validation : path, paths, or samples, optional
         The epoch of least loss on them is kept instead of the last one.
     epochs, batch, learning_rate, optimiser, weight_decay, schedule, loss, augment
@@ -141,7 +142,7 @@ def transfer(
         selection = Selection.of(words, model.config["depth"])
         words = str(selection)
     if normalisation not in NORMALISATIONS:
-        raise InputError(f"normalisation must be 'target' or 'base', got {normalisation!r}")
+        raise InputError(f"normalisation must be 'base' or 'target', got {normalisation!r}")
     whole = source(data)
     drawn = _draw(len(whole), fraction=fraction, samples=samples, draw=draw, rng=rng)
     view = _Drawn(whole, drawn)
