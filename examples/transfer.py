@@ -1,16 +1,17 @@
 """Which layers of a network to re-train on another flow: recommended, and then tried, on six pairs.
 
-The three cases of Subel et al. (2023), scaled to 32^2, and their reversals. For each pair a network
-of 7 layers is trained on the base flow; the recommendation sees 20 samples of the target; then every
-layer, and every baseline, is re-trained on a tenth of the target's samples with three seeds.
+The three cases of Subel et al. (2023), scaled to 32^2, and their reversals. For each pair a
+network of 7 layers is trained on the base flow; the recommendation sees 20 samples of the target;
+then every layer, and every baseline, is re-trained on a tenth of the target's samples with three
+seeds.
 
     python examples/transfer.py --processes 2 --out transfer
     python examples/transfer.py --pair "Case 1" --out transfer      # one of them
 
-takes on 2 cores half an hour for the data, as much for the networks, and 5 minutes for each pair; it
-goes on where it was stopped. For each pair it leaves tables, verdict.txt and figures in
-``pairs/BASE-to-TARGET``; across pairs, scores are chosen on all but one and tested on that one. For
-two flows of your own:
+takes on 2 cores half an hour for the data, as much for the networks, and 5 minutes for each pair;
+it goes on where it was stopped. For each pair it leaves tables, verdict.txt and figures in
+``pairs/BASE-to-TARGET``; across pairs, scores are chosen on all but one and tested on that one.
+For two flows of your own:
 
     pytbl recommend BASE.closure TARGET.h5
     pytbl transfer BASE.closure TARGET.h5 --layers 2 --learning-rate 1e-3 --out new

@@ -7,8 +7,8 @@ target, and physics closures run from three of the target's test samples, beside
     python examples/transfer_les.py --out transfer
     python examples/transfer_les.py --pair "Case 1" --layers 2 --layers 6 --out transfer
 
-takes a minute for each closure of a pair. It leaves one file per simulation and the comparison, with
-spectra and probability densities, in ``pairs/BASE-to-TARGET/les``.
+takes a minute for each closure of a pair. It leaves one file per simulation and the comparison,
+with spectra and probability densities, in ``pairs/BASE-to-TARGET/les``.
 """
 
 from pathlib import Path

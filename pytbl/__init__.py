@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import (
+        analysis,
         checkpoint,
         closures,
         diagnostics,
@@ -32,6 +33,7 @@ __all__ = [
     "Grid",
     "Output",
     "Solver",
+    "analysis",
     "checkpoint",
     "closures",
     "diagnostics",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import studies
 from test_case import TEXT
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -101,3 +102,20 @@ def test_cnn_and_sample_count(tmp_path):
     assert done.returncode == 0, done.stderr
     few, many = (int(row.split()[0]) for row in done.stdout.splitlines()[1:])
     assert few == 4 < many
+
+
+def test_transfer(tmp_path):
+    """One pair: recommended, swept, and run online."""
+    study, out = studies.small(tmp_path), tmp_path / "out"
+    options = ("--study", study, "--pair", "Case 2", "--out", out)
+    done = run(EXAMPLES / "transfer.py", *options)
+    assert done.returncode == 0, done.stderr
+    assert "Recommended beforehand" in done.stdout
+    folder = out / "pairs" / "forced-62-to-forced-6250"
+    assert (folder / "layers.png").exists()
+    les = ("--les", study.parent / "les.toml", "--layers", "2", "--starts", 1)
+    done = run(EXAMPLES / "transfer_les.py", *options, *les)
+    assert done.returncode == 0, done.stderr
+    table = (folder / "les" / "comparison" / "table.csv").read_text()
+    for name in ("base-0", "layer-2-0", "target-0", "dynamic-leith-0"):
+        assert name in table

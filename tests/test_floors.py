@@ -33,7 +33,7 @@ FLOORS = [
         "progress",
     },
     {"nn", "analysis"},
-    {"case", "report", "compare", "cli", "les", "plots"}
+    {"case", "report", "compare", "cli", "les", "plots", "analyze"}
     | {"compared", "compared_closures", "figures", "tables", "study"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

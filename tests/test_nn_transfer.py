@@ -166,7 +166,10 @@ def test_a_tail_gives_what_the_network_gives(base, first):
         ({"layers": 2, "fraction": 0.0}, "fraction must be in 0 < fraction <= 1, got 0.0"),
         ({"layers": 2, "samples": 21}, "samples must be an integer of 1 .. 20, got 21"),
         ({"layers": 2, "draw": "last"}, "draw must be 'random' or 'first', got 'last'"),
-        ({"layers": 2, "normalisation": "none"}, "normalisation must be 'base' or 'target', got 'none'"),
+        (
+            {"layers": 2, "normalisation": "none"},
+            "must be 'base' or 'target', got 'none'",
+        ),
         ({"layers": 2, "rng": -1}, "rng must be an integer >= 0, got -1"),
         ({"layers": 2, "epochs": 0}, "epochs must be an integer >= 1, got 0"),
     ],

@@ -34,7 +34,10 @@ def classes(subject: Subject) -> Section:
         | {kind: f"{100 * one.fractions.value[i]:.0f} %" for i, kind in enumerate(CLASSES)}
         for name, one in counts.items()
     ]
-    sizes = {tuple(layer.weight.shape[-2:]): one for layer, one in zip(layers, counts.values(), strict=True)}
+    sizes = {
+        tuple(layer.weight.shape[-2:]): one
+        for layer, one in zip(layers, counts.values(), strict=True)
+    }
     shares += [
         {"layer": f"chance, {ky} x {kx}", "kernels": ""}
         | {kind: f"{100 * one.chance[i]:.0f} %" for i, kind in enumerate(CLASSES)}
@@ -58,9 +61,7 @@ def classes(subject: Subject) -> Section:
             + "; ".join(told)
             + "."
         )
-    changed = [
-        max(one.changed for one in threshold_sensitivity(layer.weight)) for layer in layers
-    ]
+    changed = [max(one.changed for one in threshold_sensitivity(layer.weight)) for layer in layers]
     words.append(
         f"Moving any one threshold of the rule by 20 % puts at most {100 * max(changed):.0f} % of a "
         f"layer's kernels into another class."
@@ -168,4 +169,3 @@ def _cluster_rows(layer: str, one: ClusterCensus) -> list[Row]:
         }
         for i in range(len(one.fixed.centroids))
     ]
-

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .analysing import analyze
 from .comparison import compare
 from .datasets import filter_output, split
 from .inspection import info
@@ -24,6 +25,7 @@ __all__ = [
     "Resume",
     "Threads",
     "Until",
+    "analyze",
     "app",
     "compare",
     "exit_status",
@@ -68,7 +70,7 @@ _RUNS = {
 for _name, (_load, _help) in _RUNS.items():
     app.command(_name, help=_help)(command(_load))
 app.command("filter")(filter_output)
-for _verb in (compare, split, train, transfer, sweep, recommend, info):
+for _verb in (compare, split, train, transfer, sweep, analyze, recommend, info):
     app.command()(_verb)
 app.command("verify-recommendation")(verify_recommendation)
 
