@@ -16,6 +16,7 @@ from .classes import (
 )
 from .clusters import ClusterCensus, Clusters, cluster_census
 from .departures import Departure, LinearShare, departure, departures, linear_shares
+from .evidence import coverage, departure_increases
 from .fields import Fields
 from .identities import LayerIdentities, check_identities
 from .kernels import (
@@ -76,7 +77,9 @@ __all__ = [
     "cluster_census",
     "compare_flows",
     "compare_scores",
+    "coverage",
     "departure",
+    "departure_increases",
     "departures",
     "judge",
     "kernel_ablation",

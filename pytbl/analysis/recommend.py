@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .bands import FlowComparison, compare_flows
+from .bands import compare_flows
 from .decision import decide
-from .fields import Fields
+from .evidence import EVIDENCE, evidence
 from .recommendation import UNTRAINED, Candidate, Recommendation
 from .trial import Draws, Trial, load, spread
 from .verdict import combined
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..nn.data import Samples
     from ..nn.model import PeriodicCNN
+    from .fields import Fields
 
 #: The score that ranks by the expected error of the linearised transfer.
 LINEARISED = "linearised"
@@ -61,7 +62,8 @@ def recommend(
     samples : int
         How many are used, spread over the data; at least 8.
     base_data : path, paths, or samples, optional
-        Of the base flow, whose spectra the target's are then compared with.
+        Of the base flow, whose spectra the target's are then compared with; the score "departure"
+        needs them.
     normalisation : {"base", "target"}
         Whose statistics scale inputs and output in the transfer; see `pytbl.nn.transfer.transfer`.
     candidates : iterable of str or int, optional
@@ -71,10 +73,11 @@ def recommend(
         What ranks the layers: "linearised", their expected error, a name of `scores` or `columns`,
         or several of these joined by "+", whose ranks are averaged.
     scores : sequence of str
-        More scores to compute, of `pytbl.nn.scores.SCORES`: "gradient", "gradient_square",
-        "fisher", "quadratic".
+        More scores to compute: "gradient", "gradient_square", "fisher", "quadratic" (see
+        `pytbl.nn.scores`), "departure", "smoothness", "coverage" (see `pytbl.analysis.evidence`).
     columns : dict of dict of float, optional
-        Scores from elsewhere, larger for better: {"smoothness": {"2": 0.7, ...}}.
+        Scores from elsewhere, larger for better: {"mine": {"2": 0.7, ...}}. They stand for those
+        of the same name, which are not computed then.
     tolerance : float
         Part of an error within which it equals another.
     iterations : int
@@ -93,8 +96,8 @@ def recommend(
     Raises
     ------
     InputError
-        A candidate or a score does not exist (those that do are named), samples are too few, or do
-        not fit the network.
+        A candidate or a score does not exist (those that do are named) or has no base data,
+        samples are too few, or do not fit the network.
 
     Notes
     -----
@@ -108,9 +111,12 @@ def recommend(
     assert model.setting is not None
     names = _candidates(candidates, model.config["depth"])
     columns = columns or {}
-    scores = _scores(score, scores, columns)
-    few = spread(target, "the target data", samples=samples, rng=rng)
+    derived, seen = _scores(score, scores, columns)
+    if "departure" in seen and base_data is None:
+        raise InputError("the score 'departure' is one from the base flow: it needs base data")
+    few, flow = spread(target, "the target data", samples=samples, rng=rng)
     model.setting.check(few.setting, "the base network", few.what)
+    flows = None if base_data is None else (_base_flow(base_data, few, rng), flow)
     trial = Trial(
         model, few, normalisation=normalisation, iterations=iterations, memory_limit=memory_limit
     )
@@ -118,6 +124,8 @@ def recommend(
     measured = trial.untrained() | {name: trial.trained(name) for name in names}
     own_errors, own_spectra = measured["nothing"]
     failing = trial.scales.sums(own_spectra).sum(0)
+    shares = tuple(map(float, failing / max(failing.sum(), _SMALLEST)))
+    columns = {**evidence(trial, names, seen, failing=shares, flows=flows), **columns}
     kept = {}
     for name, (errors, spectra) in measured.items():
         other = {kind: float(values[name]) for kind, values in columns.items() if name in values}
@@ -128,7 +136,7 @@ def recommend(
             draws.interval(errors),
             draws.interval(own_errors - errors),
             tuple(float(part) for part in 1 - left / np.maximum(failing, _SMALLEST)),
-            (trial.scores(name, scores) if name in names else {}) | other,
+            (trial.scores(name, derived) if name in names else {}) | other,
         )
     order = _order([kept[name] for name in names], score)
     choice, reason = decide(
@@ -146,9 +154,9 @@ def recommend(
         candidates=tuple(kept.values()),
         curve=trial.curve(layer, draws) if layer and kept[choice].trained else None,
         edges=trial.scales.edges,
-        failing=tuple(map(float, failing / max(failing.sum(), _SMALLEST))),
+        failing=shares,
         relative=tuple(map(float, failing / np.maximum(exact, _SMALLEST))),
-        flows=None if base_data is None else _compare(few, base_data, rng),
+        flows=None if flows is None else compare_flows(*flows, rng=rng),
         samples=samples,
         tolerance=tolerance,
         score=score,
@@ -166,19 +174,31 @@ def _candidates(given: Iterable[str | int] | None, depth: int) -> list[str]:
     return list(dict.fromkeys(str(Selection.of(one, depth)) for one in words))
 
 
-def _scores(score: str, scores: Sequence[str], columns: Mapping[str, Any]) -> list[str]:
-    """The scores to compute."""
+def _scores(
+    score: str, scores: Sequence[str], columns: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """The scores to compute: of derivatives, and of what is seen in the network."""
     from ..nn.scores import SCORES
 
-    for name in scores:
-        if name not in SCORES:
-            raise InputError(f"there is no score {name!r}: expected {', '.join(SCORES)}")
-    valid = (LINEARISED, *SCORES, *columns)
+    computed = (*SCORES, *EVIDENCE)
+    _check_scores(scores, computed)
     parts = score.split("+")
-    for part in parts:
-        if part not in valid:
-            raise InputError(f"there is no score {part!r}: expected {', '.join(valid)}")
-    return list(dict.fromkeys([*scores, *(part for part in parts if part in SCORES)]))
+    _check_scores(parts, (LINEARISED, *computed, *columns))
+    wanted = [name for name in dict.fromkeys([*scores, *parts]) if name not in columns]
+    return [one for one in wanted if one in SCORES], [one for one in wanted if one in EVIDENCE]
+
+
+def _check_scores(names: Iterable[str], valid: Sequence[str]) -> None:
+    for name in names:
+        if name not in valid:
+            raise InputError(f"there is no score {name!r}: expected {', '.join(valid)}")
+
+
+def every_score(base_data: Any = None) -> tuple[str, ...]:
+    """Names of all scores that can be computed, with the base data or without."""
+    from ..nn.scores import SCORES
+
+    return (*SCORES, *(name for name in EVIDENCE if base_data or name != "departure"))
 
 
 def _order(candidates: Sequence[Candidate], score: str) -> list[str]:
@@ -193,11 +213,8 @@ def _order(candidates: Sequence[Candidate], score: str) -> list[str]:
     return sorted(ranks, key=lambda name: -ranks[name])
 
 
-def _compare(few: Samples, base_data: Any, rng: int) -> FlowComparison:
-    """Spectra of the target and of as many samples of the base."""
-    both = []
-    for part in (spread(base_data, "the base data", samples=len(few), rng=rng), few):
-        part.setting.check(few.setting, "the target data", part.what)
-        omega, pi = (part.source.read(name, np.arange(len(part))) for name in ("omega", "pi"))
-        both.append(Fields(omega, pi, few.setting.lx, few.setting.ly, name=part.what))
-    return compare_flows(*both, rng=rng)
+def _base_flow(base_data: Any, few: Samples, rng: int) -> Fields:
+    """As many samples of the base as of the target, which they must fit."""
+    own, flow = spread(base_data, "the base data", samples=len(few), rng=rng)
+    own.setting.check(few.setting, "the target data", own.what)
+    return flow

@@ -11,11 +11,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..periodic import Modes
+from .fields import Fields
 from .kernels import BANDS
 from .recommendation import Curve, Interval
 
 if TYPE_CHECKING:
     from ..nn.data import Samples
+    from ..nn.jacobian import Work
     from ..nn.linearised import LinearisedTransfer
     from ..nn.model import PeriodicCNN
 
@@ -47,14 +49,22 @@ def load(base: Any) -> PeriodicCNN:
     return copy.deepcopy(base)
 
 
-def spread(data: Any, what: str, *, samples: int, rng: int) -> Samples:
+def spread(data: Any, what: str, *, samples: int, rng: int) -> tuple[Samples, Fields]:
     """Some samples, in order: one at random from each of so many equal pieces of the data.
+
+    Returns
+    -------
+    few : pytbl.nn.data.Samples
+        For networks.
+    flow : Fields
+        The same with their times and runs, if the data know these.
 
     Raises
     ------
     InputError
         There are not so many, or they are too few to tell anything.
     """
+    from .. import samples as files
     from ..nn import data as torch_data
 
     whole = torch_data.source(data)
@@ -62,13 +72,19 @@ def spread(data: Any, what: str, *, samples: int, rng: int) -> Samples:
         raise InputError(f"a recommendation needs at least {LEAST} samples, got {samples!r}")
     if len(whole) < samples:
         raise InputError(f"{what} must have at least {samples} samples, got {len(whole)}")
+    order, known = np.arange(len(whole)), {}
+    if isinstance(whole, files.Samples):
+        runs = whole.where[:, 0]
+        order, known = np.lexsort((whole.times, runs)), {"times": whole.times, "runs": runs}
     generator = np.random.default_rng(rng)
-    pieces = np.array_split(np.arange(len(whole)), samples)
+    pieces = np.array_split(order, samples)
     indices = np.array([generator.choice(piece) for piece in pieces])
-    setting = torch_data.Setting.of(whole.attributes)
+    of = torch_data.Setting.of(whole.attributes)
     omega, pi = (whole.read(name, indices) for name in ("omega", "pi"))
-    held = torch_data.Arrays(omega, pi, setting)
-    return torch_data.Samples(held, what, memory_limit=2 * (omega.nbytes + pi.nbytes))
+    held = torch_data.Arrays(omega, pi, of)
+    few = torch_data.Samples(held, what, memory_limit=2 * (omega.nbytes + pi.nbytes))
+    when = {name: values[indices] for name, values in known.items()}
+    return few, Fields(omega, pi, of.lx, of.ly, name=what, **when)
 
 
 class Scales:
@@ -138,6 +154,11 @@ class Trial:
     ----------
     truth : ndarray, shape (samples,)
         Mean squares of Pi.
+    model, adapted : PeriodicCNN
+        As it is, and normalised as it will be re-trained.
+    few : Samples
+    fields : (Tensor, Tensor)
+        Vorticity and Pi of the samples.
     scales : Scales
     evaluations, sweep : float
         Work done, and that of a sweep over the layers that were tried, in evaluations of the
@@ -165,7 +186,7 @@ class Trial:
         setting = few.setting
         self.scales = Scales((setting.ny, setting.nx), lx=setting.lx, ly=setting.ly)
         omega, pi = few.batch(np.arange(len(few)))
-        self._fields = omega, pi
+        self.fields = omega, pi
         self.pi = pi.double().numpy()
         self.truth = np.square(self.pi).mean((-2, -1))
         self.evaluations = self.sweep = 0.0
@@ -193,11 +214,8 @@ class Trial:
 
     def trained(self, layers: str) -> tuple[Array, Array]:
         """Errors and spectra after re-training some layers."""
-        from ..nn.jacobian import Work
-
         result = self._fitted(layers, 1.0)
-        work = Work(self.model, self._selection(layers))
-        self.sweep += EPOCHS * SAMPLES * SEEDS * work.training
+        self.sweep += EPOCHS * SAMPLES * SEEDS * self.work(layers).training
         return result.errors, result.spectrum
 
     def curve(self, layers: str, draws: Draws) -> Curve:
@@ -212,7 +230,7 @@ class Trial:
         if (layers, part) not in self._results:
             result = linearised_transfer(
                 self.adapted,
-                self._fields,
+                self.fields,
                 self._selection(layers),
                 folds=FOLDS,
                 part=part,
@@ -225,12 +243,17 @@ class Trial:
 
     def scores(self, layers: str, names: Sequence[str]) -> dict[str, float]:
         """Some of `pytbl.nn.scores.SCORES`."""
-        from ..nn.jacobian import Work
         from ..nn.scores import STEPS, scores
 
-        work = Work(self.model, self._selection(layers))
-        self.evaluations += len(self.few) * work.training * sum(STEPS[name] for name in names)
-        return scores(self.adapted, self._fields, self._selection(layers), names=names)
+        steps = sum(STEPS[name] for name in names)
+        self.evaluations += len(self.few) * self.work(layers).training * steps
+        return scores(self.adapted, self.fields, self._selection(layers), names=names)
+
+    def work(self, layers: str) -> Work:
+        """Cost of some layers for one sample."""
+        from ..nn.jacobian import Work
+
+        return Work(self.model, self._selection(layers))
 
     def parameters(self, layers: str) -> int:
         """Free numbers of some layers."""

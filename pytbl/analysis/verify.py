@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from ..hdf5 import replacing
-from .recommend import LINEARISED, recommend
-from .verdict import Pair, Verdict, compare_scores, verdict
+from .recommend import LINEARISED, every_score, recommend
+from .recommendation import UNTRAINED
+from .trial import load
+from .verdict import Pair, Verdict, combined, compare_scores, verdict
 
 if TYPE_CHECKING:
     from ..nn.sweep_table import Row, Sweep
@@ -96,7 +99,7 @@ def verify(
     out: str | Path,
     samples: int = 20,
     base_data: Any = None,
-    scores: Iterable[str] = (),
+    scores: Iterable[str] | None = None,
     columns: Mapping[str, Mapping[str, float]] | None = None,
     sets: Iterable[str] = ("singles", "baselines"),
     seeds: int = 3,
@@ -112,8 +115,10 @@ def verify(
 
     Parameters
     ----------
-    base, target, samples, base_data, scores, columns, normalisation, rng
+    base, target, samples, base_data, columns, normalisation, rng
         See `recommend`; the recommendation sees nothing of the test samples, or of the sweep.
+    scores : iterable of str, optional
+        As there; by default all, the departure only with base data.
     test, out, sets, seeds, processes, reference, keep, report, **options
         See `pytbl.nn.sweep`; a sweep that is in the folder is gone on with.
 
@@ -124,17 +129,21 @@ def verify(
     Raises
     ------
     InputError
-        As `recommend` and `pytbl.nn.sweep`.
+        As `recommend` and `pytbl.nn.sweep`; or the sets have less than 3 single layers.
     """
-    from ..nn.sweep import sweep
+    from ..nn.sweep import expand, sweep
 
+    sets = tuple(sets)
+    singles = [name for name in expand(sets, load(base).config["depth"]) if name.isdecimal()]
+    if len(singles) < 3:
+        raise InputError(f"a verdict needs at least 3 single layers in the sets, got {singles}")
     recommended = recommend(
         base,
         target,
         samples=samples,
         base_data=base_data,
         normalisation=normalisation,
-        scores=tuple(scores),
+        scores=every_score(base_data) if scores is None else tuple(scores),
         columns=columns,
         rng=rng,
     )
@@ -142,7 +151,7 @@ def verify(
         base,
         target,
         test=test,
-        sets=tuple(sets),
+        sets=sets,
         seeds=seeds,
         out=out,
         reference=reference,
@@ -158,22 +167,20 @@ def verify(
 def judge(recommended: Recommendation, done: Sweep) -> Verification:
     """Hold a recommendation against a sweep."""
     pair = pair_of(recommended, done)
+    ranking = [pair.scores[part] for part in recommended.score.split("+")]
     training = done.seconds
     cost = recommended.seconds / training if training else float("nan")
     errors = done.mean()
-    simple = [name for name in errors if name in _UNTRAINED or name.isdecimal()]
+    simple = [name for name in errors if name in UNTRAINED or name.isdecimal()]
     least = min(errors[name] for name in simple)
     chosen = errors.get(recommended.choice, float("nan"))
     return Verification(
         recommended,
         done,
-        verdict(pair.scores[recommended.score], pair.actual, cost=cost),
+        verdict(combined(ranking), pair.actual, cost=cost),
         compare_scores({"": pair}),
         chosen / least - 1,
     )
-
-
-_UNTRAINED = ("nothing", "scale", "statistics", "gain")
 
 
 def pair_of(recommended: Recommendation, done: Sweep) -> Pair:

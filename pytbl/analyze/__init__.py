@@ -9,29 +9,24 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .activations import activations, identities, linear
-from .changes import changes
-from .flows import flows
-from .kernels import classes, clusters
-from .landscapes import landscapes
+from . import activations, changes, flows, kernels, landscapes, transfers
 from .report import Analysis
 from .sections import LeftOut, Section
 from .subject import Subject
-from .transfers import losses, transfers
 
 __all__ = ["Analysis", "Section", "analyze"]
 
 _PARTS: tuple[Callable[[Subject], Section], ...] = (
-    flows,
-    transfers,
-    losses,
-    classes,
-    clusters,
-    changes,
-    activations,
-    linear,
-    identities,
-    landscapes,
+    flows.flows,
+    transfers.transfers,
+    transfers.losses,
+    kernels.classes,
+    kernels.clusters,
+    changes.changes,
+    activations.activations,
+    activations.linear,
+    activations.identities,
+    landscapes.landscapes,
 )
 
 
@@ -112,7 +107,7 @@ def _lines(subject: Subject) -> list[str]:
     """What was looked at."""
     lines = [f"network: {subject.network.model or subject.network.stack!r}"]
     lines += [
-        f"{what}: {flow.data}"
+        f"{what}: {flow.called}"
         for what, flow in (("target", subject.target), ("base data", subject.base_data))
         if flow is not None
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Spectra = dict[str, list[LayerSpectra]]
 
-OWN, TARGET, RESCALED = "base on base", "base on target", "base on target, re-scaled"
+OWN, TARGET, RENORMALISED = "base on base", "base on target", "base on target, re-normalised"
 _SCALES = ("large", "middle", "small")
 #: Samples on which identities are checked.
 _CHECKED = 4
@@ -36,9 +36,9 @@ def activations(subject: Subject) -> Section:
     """Spectra of activations layer by layer."""
     from ..plots.activations import activation_spectra as draw
 
-    spectra = _spectra(subject)
+    spectra, starts = _spectra(subject)
     rows = [row for name, one in spectra.items() for row in _shells(name, one)]
-    pairs = _pairs(subject, spectra)
+    pairs = _pairs(spectra, starts)
     compared = [row for one, other in pairs for row in _compare(spectra, one, other)]
     left_out = [
         f"the base network on its {what}: no such data were given"
@@ -51,10 +51,10 @@ def activations(subject: Subject) -> Section:
         f"How far the spectra of a layer are apart is the root mean square over shells of the "
         f"logarithm of their ratio; the ratios by scale are means of that logarithm."
     ]
-    if RESCALED in spectra:
+    if RENORMALISED in spectra:
         words.append(
-            "Re-scaled: the base network with the normalisation of the transferred one, so that "
-            "what is then different is what was re-trained, and not its units."
+            "Re-normalised: the base network with the normalisation of the transferred one, so "
+            "that what is then different is what was re-trained, and not its units."
         )
     last = [row for row in compared if row["layer"] == hidden]
     gist = f"There is one set of spectra only, of the network: {next(iter(spectra))}."
@@ -62,7 +62,7 @@ def activations(subject: Subject) -> Section:
         heads = {"compared": "compared", "layer": "layer", "departure": "apart [decades]"}
         heads |= {f"ratio_{scale}": f"ratio, {scale} scales" for scale in _SCALES}
         words.append(table(compared, heads))
-        gist = " ".join(_say(row) for row in last)
+        gist = " ".join(map(_say, last))
     return Section(
         "Activation spectra",
         gist,
@@ -73,30 +73,37 @@ def activations(subject: Subject) -> Section:
     )
 
 
-def _spectra(subject: Subject) -> Spectra:
-    """Of all that can be run."""
+@lru_cache(maxsize=1)
+def _spectra(subject: Subject) -> tuple[Spectra, dict[str, str]]:
+    """Of all that can be run; and the name of what each transfer began with."""
     model = subject.network.known("activation spectra")
     if subject.target is None and subject.base_data is None:
         raise LeftOut("activation spectra: neither base nor target data were given")
     found: Spectra = {}
+    starts: dict[str, str] = {}
     if subject.base_data is not None:
         found[OWN] = _run(model, subject.base_data)
-    if subject.target is not None:
-        found[TARGET] = _run(model, subject.target)
-        if subject.transferred:
-            rescaled = _run(subject.start, subject.target)
-            if _differ(rescaled, found[TARGET]):
-                found[RESCALED] = rescaled
-        for name, one in subject.transferred.items():
-            assert one.network.model is not None
-            found[f"re-trained {name}"] = _run(one.network.model, subject.target)
-    return found
+    if subject.target is None:
+        return found, starts
+    known = {TARGET: _run(model, subject.target)}
+    for name, one in subject.transferred.items():
+        assert one.start is not None
+        begun = _run(one.start, subject.target)
+        same = [label for label, spectra in known.items() if not _differ(spectra, begun)]
+        label = RENORMALISED if RENORMALISED not in known else f"{RENORMALISED} for {name}"
+        starts[f"re-trained {name}"] = (same or [label])[0]
+        known.setdefault(starts[f"re-trained {name}"], begun)
+    found |= known
+    for name, one in subject.transferred.items():
+        assert one.network.model is not None
+        found[f"re-trained {name}"] = _run(one.network.model, subject.target)
+    return found, starts
 
 
 def _run(model: PeriodicCNN, flow: Flow) -> list[LayerSpectra]:
     from ..nn.activations import activations as run
 
-    setting = flow.few.setting
+    setting = flow.setting
     return activation_spectra(run(model, flow.omega), lx=setting.lx, ly=setting.ly)
 
 
@@ -104,13 +111,10 @@ def _differ(one: list[LayerSpectra], other: list[LayerSpectra]) -> bool:
     return any(not np.array_equal(a.after, b.after) for a, b in zip(one, other, strict=True))
 
 
-def _pairs(subject: Subject, spectra: Spectra) -> list[tuple[str, str]]:
+def _pairs(spectra: Spectra, starts: dict[str, str]) -> list[tuple[str, str]]:
     """What is compared with what: flows by the base network, then each transfer with its start."""
-    pairs = [(OWN, TARGET)] if OWN in spectra and TARGET in spectra else []
-    start = RESCALED if RESCALED in spectra else TARGET
-    if RESCALED in spectra and OWN in spectra:
-        pairs.append((OWN, RESCALED))
-    return pairs + [(start, name) for name in spectra if name.startswith("re-trained")]
+    seen = [name for name in (TARGET, RENORMALISED) if name in spectra and OWN in spectra]
+    return [*((OWN, name) for name in seen), *((start, name) for name, start in starts.items())]
 
 
 def _shells(name: str, spectra: list[LayerSpectra]) -> list[Row]:
@@ -164,8 +168,8 @@ def _say(row: Row) -> str:
 
 def linear(subject: Subject) -> Section:
     """The linear-activation experiment: what kernels do to spectra, and what ReLU does."""
-    spectra = _spectra(subject)
-    pairs = _pairs(subject, spectra)
+    spectra, starts = _spectra(subject)
+    pairs = _pairs(spectra, starts)
     if not pairs:
         raise LeftOut(
             "the linear-activation experiment: it compares two flows or two networks, and there is "
@@ -214,7 +218,7 @@ def _share(name: str, shares: list[LinearShare]) -> str:
         return f"{name}: nothing changes in the hidden layers."
     return (
         f"{name}: the linear share of the change is {min(known):.2f} to {max(known):.2f} in the "
-        f"{len(known)} hidden layers that change."
+        f"hidden layers that change, {len(known)} of {len(shares)}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,11 +40,13 @@ def changes(subject: Subject) -> Section:
     overview: list[Row] = []
     for name, one in subject.transferred.items():
         for layer in one.layers:
-            weights = [n.stack.layers[layer - 1].weight for n in (subject.network, one.network)]
-            if np.array_equal(*weights):
+            before, after = (
+                n.stack.layers[layer - 1].weight for n in (subject.network, one.network)
+            )
+            if np.array_equal(before, after):
                 continue  # only its biases were re-trained
-            changed = kernel_changes(*weights)
-            found[f"{name}: layer {layer}"] = changed
+            changed = kernel_changes(before, after)
+            found[f"layer {layer}" if name == str(layer) else f"{name}, layer {layer}"] = changed
             place = {"transfer": name, "layer": layer}
             rows += [place | row for row in _most_changed(changed)]
             transitions += [place | row for row in _transitions(changed)]
@@ -82,39 +85,41 @@ def changes(subject: Subject) -> Section:
 
 
 def _file(name: str) -> str:
-    return name.replace(":", "-").replace(", ", "-").replace(" ", "-")
+    return re.sub(r"[^\w+]+", "-", name)
 
 
 def _overview(one: KernelChanges) -> Row:
     energy = np.sort(np.square(one.space), axis=None)[::-1].cumsum()
-    parts = band_energies(kernel_spectra(one.after - one.before, SHAPE)).sum(axis=(0, 1))
+    change = one.after - one.before
+    parts = band_energies(kernel_spectra(change, SHAPE)).sum(axis=(0, 1))
     return {
         "kernels": one.space.size,
         "relative": float(np.linalg.norm(one.space) / np.linalg.norm(one.before)),
         "half": int(np.searchsorted(energy, energy[-1] / 2)) + 1,
         "reclassified": int((one.classes_before != one.classes_after).sum()),
-        **dict(zip(_BANDS, (parts / parts.sum()).tolist(), strict=True)),
+        **dict(zip(_BANDS, (parts / parts.sum() / _white()).tolist(), strict=True)),
     }
 
 
+def _white() -> Array:
+    """The part of the energy of a white kernel in each band."""
+    parts: Array = band_energies(kernel_spectra(np.ones((1, 1, 1, 1)), SHAPE))[0, 0]
+    return parts / parts.sum()
+
+
 def _legend() -> str:
-    """What of a white change falls into each band, by which the shares are to be judged."""
-    one = np.zeros((1, 1, 1, 1)) + 1.0
-    white = band_energies(kernel_spectra(one, SHAPE))[0, 0]
     low, high = BANDS
-    shares = ", ".join(f"{share:.3g}" for share in white / white.sum())
     return (
-        f"Of the squared change, the parts at k < {low:.2g}, up to {high:.2g} and above, in units "
-        f"of the grid's largest wavenumber along an axis; of a change that is white they would be "
-        f"{shares}."
+        f"Low, middle and high k, divided at {low:.2g} and {high:.2g} of Nyquist's: how much of "
+        f"the squared change is there, over what would be of a white one."
     )
 
 
 def _gist(overview: list[Row]) -> str:
     said = [
-        f"re-training {row['transfer']} moved layer {row['layer']} by {100 * row['relative']:.0f} % "
-        f"of its norm, half of it in {row['half']} of {row['kernels']} kernels, and put "
-        f"{row['reclassified']} into another class"
+        f"re-training {row['transfer']} moved layer {row['layer']} by "
+        f"{100 * row['relative']:.0f} % of its norm, half of it in {row['half']} of "
+        f"{row['kernels']} kernels, and put {row['reclassified']} into another class"
         for row in overview[:4]
     ]
     text = "; ".join(said)
@@ -133,7 +138,8 @@ def _of_the_most(name: str, one: KernelChanges) -> str:
     moved = whole.sum(axis=0) - whole.sum(axis=1)
     shifts = [f"{CLASSES[i]} {moved[i]:+d}" for i in range(len(CLASSES)) if moved[i]]
     return (
-        f"Re-trained {name}, the most changed kernels (output, input from 0): {'; '.join(said)}. "
+        f"Re-trained {name}: the most changed kernels (output, input, from 0): "
+        f"{'; '.join(said)}. "
         f"Net change of the classes: {listed(shifts) or 'none'}."
     )
 
@@ -168,7 +174,7 @@ def _draw(subject: Subject, one: Transferred, layer: int, changed: KernelChanges
     ablations: list[Ablation] | None = None
     if subject.target is not None and one.start is not None:
         entering = _entering(subject, one, layer)
-        setting = subject.target.few.setting
+        setting = subject.target.setting
         ablations = [
             kernel_ablation(
                 entering,

@@ -20,6 +20,8 @@ _CLUSTERS = 8
 #: Silhouettes below are of no substantial structure (Kaufman & Rousseeuw 1990, table 4).
 _STRUCTURE = 0.25
 _NAMED = CLASSES[:-1]
+#: Of all tests together.
+_LEVEL = 0.05
 
 
 def classes(subject: Subject) -> Section:
@@ -29,7 +31,7 @@ def classes(subject: Subject) -> Section:
     layers = subject.network.stack.layers
     counts = {f"{i}": census(one.weight, rng=subject.rng) for i, one in enumerate(layers, start=1)}
     rows = [row for name, one in counts.items() for row in _rows(name, one)]
-    shares = [
+    shares: list[Row] = [
         {"layer": name, "kernels": one.kernels}
         | {kind: f"{100 * one.fractions.value[i]:.0f} %" for i, kind in enumerate(CLASSES)}
         for name, one in counts.items()
@@ -43,28 +45,28 @@ def classes(subject: Subject) -> Section:
         | {kind: f"{100 * one.chance[i]:.0f} %" for i, kind in enumerate(CLASSES)}
         for (ky, kx), one in sizes.items()
     ]
-    apart = {name: _apart(one) for name, one in counts.items()}
+    tests = len(_NAMED) * len(counts)
+    apart = {name: _apart(one, tests) for name, one in counts.items()}
     told = [f"layer {name}: {said}" for name, said in apart.items() if said]
     gist = (
-        f"Kernels in {len(told)} of {len(counts)} layers are of other classes than chance gives."
+        f"Apart from what chance gives are {'; '.join(told)}."
         if told
         else "In no layer are the classes of the kernels other than chance gives."
     )
     words = [
-        "Shares of the number of kernels by the rule of classes; chance is the same rule on kernels "
-        "of independent weights, and only what stands apart from it was learned.",
+        "Shares of the number of kernels by the rule of classes; chance is the same rule on "
+        "kernels of independent weights, and only what stands apart from it was learned.",
         table(shares),
     ]
     if told:
         words.append(
-            "Beyond chance, with 95 % intervals of a bootstrap over kernels: "
-            + "; ".join(told)
-            + "."
+            f"Apart from chance at the 5 % level of all {tests} binomial tests together: "
+            f"{'; '.join(told)}."
         )
     changed = [max(one.changed for one in threshold_sensitivity(layer.weight)) for layer in layers]
     words.append(
-        f"Moving any one threshold of the rule by 20 % puts at most {100 * max(changed):.0f} % of a "
-        f"layer's kernels into another class."
+        f"Moving any one threshold of the rule by 20 % puts at most {100 * max(changed):.0f} % of "
+        f"a layer's kernels into another class."
     )
     return Section(
         "Kernel classes",
@@ -91,12 +93,18 @@ def _rows(layer: str, one: Census) -> list[Row]:
     ]
 
 
-def _apart(one: Census) -> str:
-    """Classes whose intervals do not hold the fraction of chance."""
+def _apart(one: Census, tests: int) -> str:
+    """Classes whose number of kernels is not that of chance.
+
+    By a binomial test, since a bootstrap has no interval about a class without kernels.
+    """
+    from scipy import stats
+
     said = []
     for i, kind in enumerate(_NAMED):
-        value, chance = one.fractions.value[i], one.chance[i]
-        if one.fractions.low[i] > chance or one.fractions.high[i] < chance:
+        value, chance = float(one.fractions.value[i]), float(one.chance[i])
+        found = round(value * one.kernels)
+        if stats.binomtest(found, one.kernels, chance).pvalue < _LEVEL / tests:
             more = "more" if value > chance else "fewer"
             said.append(f"{more} {kind} ({100 * value:.0f} % for {100 * chance:.0f} %)")
     return ", ".join(said)
@@ -135,10 +143,10 @@ def clusters(subject: Subject) -> Section:
         )
     tight = [name for name, one in found.items() if one.fixed.silhouette >= _STRUCTURE]
     gist = (
-        f"The kernels of layers {listed(tight)} fall into groups."
+        f"The kernels of {_layers(tight)} fall into groups."
         if tight
-        else f"K-means divides the kernels of layers {listed(list(found))}, but they do not fall "
-        f"into groups: the centres show which kinds there are, not families."
+        else f"K-means divides the kernels of {_layers(list(found))}, but they do not fall into "
+        f"groups: its centres divide one cloud."
     )
     return Section(
         "Clusters of kernels",
@@ -169,3 +177,7 @@ def _cluster_rows(layer: str, one: ClusterCensus) -> list[Row]:
         }
         for i in range(len(one.fixed.centroids))
     ]
+
+
+def _layers(names: list[str]) -> str:
+    return f"layer{'s' if len(names) > 1 else ''} {listed(names)}"

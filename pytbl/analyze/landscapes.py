@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..analysis.landscape import path_on
 from ..errors import InputError
-from .sections import LeftOut, Row, Section, listed, table
+from .sections import LeftOut, Row, Section, called, table
 
 if TYPE_CHECKING:
     from ..nn.landscape import Landscape
@@ -25,7 +26,7 @@ _FEWEST_SAMPLES, _FEWEST_PAIRS = 4, 2
 _BUDGET = 6e11
 _KINDS = {
     "far": "random directions, up to twice the norm of the parameters, as in the paper",
-    "near": "random directions, up to a fifth of the norm, where transfers end",
+    "near": "random directions, up to a fifth of the norm, where training is on its way",
     "hessian": "the two steepest directions of the Hessian, up to a length of 1",
 }
 _SCORES = ("favourability", "mean", "range", "roughness", "non_convex", "displacement", "descent")
@@ -38,7 +39,7 @@ def landscapes(subject: Subject) -> Section:
 
     subject.network.known("loss landscapes")
     flow = subject.on_target("loss landscapes")
-    model, setting = subject.start, flow.few.setting
+    model, setting = subject.start, flow.setting
     chosen = {name: Selection.of(name, model.config["depth"]) for name in subject.layers}
     samples, pairs = _size(model, list(chosen.values()), flow.count, setting.nx * setting.ny)
     indices = np.linspace(0, flow.count - 1, samples).round().astype(int)
@@ -50,7 +51,7 @@ def landscapes(subject: Subject) -> Section:
             try:
                 found[kind][name] = _compute(model, (omega, pi), name, (kind, pairs), subject.rng)
             except InputError as reason:
-                left_out.append(f"the landscape of layers {name}, {kind}: {reason}")
+                left_out.append(f"the landscape of {called(name)}, {kind}: {reason}")
     rows = [
         {"layers": name, "directions": kind} | row
         for kind, of in found.items()
@@ -62,9 +63,9 @@ def landscapes(subject: Subject) -> Section:
     steps = _steps(subject, found["hessian"])
     hessians = [_eigen(name, one) for name, one in found["hessian"].items()]
     words = [
-        f"The error <(Pi_p - Pi)^2> / <Pi^2> on {samples} samples of the target, from the network "
-        f"with the target's normalisation, where a transfer begins; {pairs} pairs of random "
-        f"directions, {_POINTS} x {_POINTS} points."
+        f"The error <(Pi_p - Pi)^2> / <Pi^2> on {samples} samples of the target around the base "
+        f"network{_beginning(subject)}; {pairs} pairs of random directions, {_POINTS} x {_POINTS} "
+        f"points."
         + (f" Fewer than {flow.count} samples, for the cost." if samples < flow.count else ""),
         table(_shown(rows)),
         "Favourable is low, smooth, convex and with its minimum near: a number between 0 and 1 of "
@@ -72,7 +73,9 @@ def landscapes(subject: Subject) -> Section:
     ]
     if hessians:
         heads = {"layers": "layers", "first": "largest eigenvalue", "second": "second"}
-        words.append(table(hessians, heads | {"negative": "share of negative Ritz values"}))
+        words.append(
+            table(hessians, heads | {"negative": "share of negative", "ritz": "of Ritz values"})
+        )
     if steps:
         words.append(table(steps, {name: name.replace("_", " ") for name in steps[0]}))
         words.append(_of_the_steps(steps))
@@ -147,6 +150,7 @@ def _eigen(name: str, one: Landscape) -> Row:
         "first_residual": residuals[0],
         "second_residual": residuals[1],
         "negative": one.hessian.negative_share,
+        "ritz": len(one.hessian.ritz),
         "converged": one.hessian.converged,
     }
 
@@ -155,26 +159,33 @@ def _steps(subject: Subject, planes: dict[str, Landscape]) -> list[Row]:
     """How far transfers of the same layers went, and how much of it the steepest plane shows."""
     rows = []
     for name, one in subject.transferred.items():
-        step = _step(subject, one, name)
+        step = _step(subject, one)
         if step is None:
             continue
         moved, norm = step
-        row = {"re-trained": name, "step": float(np.linalg.norm(moved)), "parameters": norm}
-        if name in planes:
-            row["within_the_steepest_plane"] = float(
-                path_on(moved[None], planes[name].directions[0])[1][0]
-            )
-        rows.append(row)
+        length = float(np.linalg.norm(moved))
+        within = math.nan
+        if one.name in planes:
+            within = float(path_on(moved[None], planes[one.name].directions[0])[1][0])
+        rows.append(
+            {
+                "re-trained": name,
+                "step": length,
+                "parameters": norm,
+                "relative": length / norm if norm else math.nan,  # biases begin as zeros
+                "within_the_steepest_plane": within,
+            }
+        )
     return rows
 
 
-def _step(subject: Subject, one: Transferred, name: str) -> tuple[Array, float] | None:
+def _step(subject: Subject, one: Transferred) -> tuple[Array, float] | None:
     """Change of the re-trained parameters, and the norm they had."""
     from ..nn.selection import Selection
 
     if not one.layers or one.network.model is None:
         return None
-    selection = Selection.of(name.split(",")[0], len(subject.network.stack))
+    selection = Selection.of(one.name, len(subject.network.stack))
     before, after = (
         np.concatenate(
             [p.detach().double().cpu().numpy().ravel() for p in selection.parameters(m).values()]
@@ -185,57 +196,63 @@ def _step(subject: Subject, one: Transferred, name: str) -> tuple[Array, float] 
 
 
 def _of_the_steps(steps: list[Row]) -> str:
-    shares = [100 * row["step"] / row["parameters"] for row in steps]
+    shares = [round(100 * row["relative"]) for row in steps if row["parameters"]]
+    if not shares:
+        return "Transfers moved parameters that were zero."
+    span = f"{shares[0]}" if len(set(shares)) == 1 else f"{min(shares)} to {max(shares)}"
     return (
-        f"Transfers moved the parameters by {min(shares):.0f} to {max(shares):.0f} % of their norm: "
-        f"the far surfaces are of where training does not go."
-        if max(shares) < 100
-        else f"Transfers moved the parameters by up to {max(shares):.0f} % of their norm."
+        f"Transfers moved the parameters by {span} % of their norm; the near surfaces reach 20 %, "
+        f"the far ones 200 %."
     )
+
+
+def _beginning(subject: Subject) -> str:
+    return ", with the normalisation that the transfers began with" if subject.transferred else ""
 
 
 def _draw(subject: Subject, kind: str, of: dict[str, Landscape]) -> Any:
     from ..plots.landscape import surfaces
 
-    panels = {f"layers {name}": one.surfaces[0] for name, one in of.items()}
+    panels = {called(name): one.surfaces[0] for name, one in of.items()}
     paths = {}
-    if kind == "hessian":
-        for name, one in of.items():
-            step = (
-                _step(subject, subject.transferred[name], name)
-                if name in subject.transferred
-                else None
-            )
-            if step is not None:
-                end = path_on(step[0][None], one.directions[0])[0][0]
-                paths[f"layers {name}"] = np.stack([np.zeros(2), end])
+    for name, one in of.items() if kind == "hessian" else ():
+        step = _step(subject, subject.transferred[name]) if name in subject.transferred else None
+        if step is not None:
+            end = path_on(step[0][None], one.directions[0])[0][0]
+            paths[called(name)] = np.stack([np.zeros(2), end])
     return surfaces(panels, next(iter(of.values())).coordinates, paths=paths)
 
 
 def _gist(subject: Subject, rows: list[Row]) -> str:
-    """The most favourable layers near and far, and whether a sweep says the same."""
-    said = []
-    for kind in ("far", "near"):
-        marks = {
-            row["layers"]: row
-            for row in rows
-            if row["directions"] == kind and row["score"] == "favourability"
-        }
-        if len(marks) < 2:
-            continue
-        order = sorted(marks, key=lambda name: -marks[name]["mean"])
-        first, second = (marks[name] for name in order[:2])
-        sure = "clearly" if first["low"] > second["high"] else "not significantly"
-        said.append(
-            f"{kind} from the network, layers {order[0]} are the most favourable, {sure} "
-            f"({first['mean']:.3g} to {second['mean']:.3g} of layers {order[1]})"
+    """The most favourable layers, what is in reach, and whether a sweep says the same."""
+    said = [
+        _best(rows, (kind, score), words)
+        for kind, score, words in (
+            ("far", "favourability", "far from the network, the most favourable is"),
+            ("near", "favourability", "near it"),
+            ("near", "descent", "the error falls most within the near squares for"),
         )
-    if not said:
+    ]
+    if not said[0]:
         return "There is one set of layers only, and nothing to compare."
     text = "; ".join(said)
-    known = [n for n in subject.layers if subject.sweep and n in subject.sweep.names]
-    if subject.sweep is not None and len(known) > 1:
-        errors = {name: subject.sweep.mean()[name] for name in known}
-        best = min(errors, key=lambda name: errors[name])
-        text += f"; in the sweep, of layers {listed(known)}, {best} have the least error"
+    means = subject.sweep.mean() if subject.sweep is not None else {}
+    known = [name for name in subject.layers if name in means]
+    if len(known) > 1:
+        best = min(known, key=lambda name: means[name])
+        text += f"; in the sweep, {called(best)} has the least error of these"
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _best(rows: list[Row], which: tuple[str, str], words: str) -> str:
+    """The layers that come first by a score, and whether the next are told from them."""
+    marks = {r["layers"]: r for r in rows if (r["directions"], r["score"]) == which}
+    if len(marks) < 2:
+        return ""
+    order = sorted(marks, key=lambda name: -marks[name]["mean"])
+    first, second = (marks[name] for name in order[:2])
+    sure = "" if first["low"] > second["high"] else ", not significantly"
+    return (
+        f"{words} {called(order[0])}{sure} ({first['mean']:.2g}, {second['mean']:.2g} for "
+        f"{called(order[1])})"
+    )

@@ -72,3 +72,10 @@ def listed(names: Sequence[Any]) -> str:
     """Names in a sentence: "a, b and c"."""
     words = [str(name) for name in names]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def called(layers: str) -> str:
+    """Layers in a sentence: "layer 2", "layers 2+5", "all"."""
+    if layers.split(":")[0].isdecimal():
+        return f"layer {layers}"
+    return f"layers {layers}" if layers[0].isdecimal() else layers

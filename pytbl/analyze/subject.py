@@ -17,8 +17,9 @@ from ..errors import InputError
 from .sections import LeftOut
 
 if TYPE_CHECKING:
-    from ..nn.data import Samples
+    from ..nn.data import Samples, Source
     from ..nn.model import PeriodicCNN
+    from ..nn.setting import Setting
     from ..nn.sweep_table import Sweep
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -94,28 +95,40 @@ class Flow:
 
     def __init__(self, data: Any, what: str, count: int) -> None:
         self.data, self.count = data, count
-        self.what = f"{what} {data}" if isinstance(data, str | Path) else what
+        self.what = f"{what} {self.called}"
+
+    @property
+    def called(self) -> str:
+        """Where they are from."""
+        several = self.data if isinstance(self.data, list | tuple) else [self.data]
+        return ", ".join(map(str, several))
+
+    @cached_property
+    def _source(self) -> Source:
+        from ..nn.data import source
+
+        return source(self.data)
+
+    @cached_property
+    def setting(self) -> Setting:
+        """Grid, filter and sign; an `InputError` if the data cannot be read or do not say them."""
+        from ..nn.setting import Setting
+
+        return Setting.of(self._source.attributes)
 
     @cached_property
     def few(self) -> Samples:
-        """Evenly spaced samples.
-
-        Raises
-        ------
-        InputError
-            The data cannot be read, or there are fewer.
-        """
+        """Evenly spaced samples; an `InputError` if there are fewer."""
         from ..nn import data as torch_data
 
-        whole = torch_data.source(self.data)
+        whole = self._source
         if len(whole) < self.count:
             raise InputError(
                 f"{self.what} must have at least {self.count} samples, got {len(whole)}"
             )
         chosen = np.linspace(0, len(whole) - 1, self.count).round().astype(int)
-        setting = torch_data.Setting.of(whole.attributes)
         fields = [whole.read(name, chosen) for name in ("omega", "pi")]
-        held = torch_data.Arrays(fields[0], fields[1], setting)
+        held = torch_data.Arrays(fields[0], fields[1], self.setting)
         return torch_data.Samples(held, self.what, memory_limit=4 * fields[0].nbytes)
 
     @property
@@ -209,7 +222,7 @@ def _history(path: Any) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """All that is given.
 
@@ -263,26 +276,22 @@ class Subject:
         for flow in flows:
             if flow is not None and base.model is not None:
                 assert base.model.setting is not None
-                base.model.setting.check(flow.few.setting, "the network", flow.what)
+                base.model.setting.check(flow.setting, "the network", flow.what)
+                flow.few  # noqa: B018 - refuses too few samples before anything is computed
         found: dict[str, Transferred] = {}
         for path in transferred:
             one = Transferred.of(path, base)
-            name = one.name if one.name not in found else f"{one.name}, number {len(found) + 1}"
-            found[name] = one
+            alike = sum(one.name == other.name for other in found.values())
+            found[f"{one.name} #{alike + 1}" if alike else one.name] = one
         if sweep is not None and not hasattr(sweep, "rows"):
             sweep = sweep_table.read(sweep)
         return cls(base, flows[0], flows[1], found, sweep, chosen, rng)
 
-    @cached_property
+    @property
     def start(self) -> PeriodicCNN:
-        """The base network where a transfer starts: with the target's normalisation."""
-        model = self.network.known("the network on the target")
-        for one in self.transferred.values():
-            if one.start is not None:
-                return one.start
-        twin = copy.deepcopy(model)
-        twin.fit(self.on_target("its normalisation").few.statistics(twin))
-        return twin
+        """The base network where the first transfer began; as it is if there is none."""
+        starts = [one.start for one in self.transferred.values() if one.start is not None]
+        return starts[0] if starts else self.network.known("the network on the target")
 
     def on_target(self, what: str) -> Flow:
         """The target flow, or that it was not given."""

@@ -60,7 +60,7 @@ def _closed(sweep: Sweep, value: float) -> str:
     if _UNTOUCHED not in means or _REFERENCE not in means:
         return ""
     gap = means[_REFERENCE] - means[_UNTOUCHED]
-    return f"{100 * (value - means[_UNTOUCHED]) / gap:.0f} %" if gap > 0 else ""
+    return f"{round(100 * (value - means[_UNTOUCHED]) / gap)} %" if gap > 0 else ""
 
 
 def _singles(rows: list[Row]) -> list[Row]:
@@ -77,9 +77,7 @@ def _gist(sweep: Sweep, rows: list[Row]) -> str:
         f"Of single layers, re-training {best['layers']} leaves the least error, "
         f"{best['error']:.3f} (c = {best['correlation']:.3f})"
     )
-    text += (
-        f", and within 5 % of it {', '.join(near)}" if near else ", the others 5 % more or worse"
-    )
+    text += f", and within 5 % of it {', '.join(near)}" if near else ", no other within 5 % of it"
     means, seen = sweep.mean(), sweep.mean("correlation")
     beside = [
         f"{name} {means[name]:.3f} (c = {seen[name]:.3f})"
@@ -103,9 +101,9 @@ def _order(sweep: Sweep, depth: int) -> list[str]:
     spread = float(np.ptp([means[str(n)] for n in hidden]))
     return [
         f"Spearman's rank correlation of depth and c over the hidden layers {hidden[0]} to "
-        f"{hidden[-1]} is {rank:+.2f}, and c differs by {spread:.3f} over them; read from Fig. 2 of "
-        f"Subel et al. (2023) it is -0.98, -0.12 and -1.00 in the three cases, over 0.54, 0.14 and "
-        f"0.19."
+        f"{hidden[-1]} is {rank:+.2f}, and c differs by {spread:.3f} over them. Of the values in "
+        f"Fig. 2 of Subel et al. (2023) it is -0.98, -0.12 and -1.00 in the three cases, and c "
+        f"differs by 0.54, 0.14 and 0.19."
     ]
 
 
@@ -123,8 +121,8 @@ def losses(subject: Subject) -> Section:
         raise LeftOut(f"training losses: {reason}")
     rows = [{"re-trained": name} | row for name, of in known.items() for row in of]
     said = [
-        f"re-training {name}, from {of[0]['training_loss']:.3g} to {of[-1]['training_loss']:.3g} in "
-        f"{len(of)} epochs"
+        f"re-training {name}, from {of[0]['training_loss']:.3g} to "
+        f"{of[-1]['training_loss']:.3g} in {len(of)} epochs"
         for name, of in known.items()
     ]
     figures: dict[str, Callable[[], Figure]] = {"losses": lambda: training_curves(known)}

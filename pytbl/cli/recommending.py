@@ -28,7 +28,9 @@ BaseData = Annotated[
 ]
 Scores = Annotated[
     list[str] | None,
-    typer.Option("--score", help="Further scores: gradient, fisher, quadratic, ...; repeatable."),
+    typer.Option(
+        "--score", help="Further scores: quadratic, smoothness, coverage, ...; repeatable."
+    ),
 ]
 
 
@@ -74,7 +76,9 @@ def verify_recommendation(
     out: Annotated[Path, typer.Option(help="Folder of the results, resumed if it is there.")],
     samples: Few = 20,
     base_data: BaseData = None,
-    scores: Scores = None,
+    scores: Annotated[
+        list[str] | None, typer.Option("--score", help="Scores to judge, by default all.")
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", help="As of pytbl sweep; repeatable."),
@@ -95,7 +99,6 @@ def verify_recommendation(
 ) -> None:
     """Recommend, re-train every layer, and report what the recommendation was worth."""
     from ..analysis import verify
-    from ..nn.scores import SCORES
 
     one_rank("a sweep")
     result = verify(
@@ -105,7 +108,7 @@ def verify_recommendation(
         out=out,
         samples=samples,
         base_data=base_data or None,
-        scores=scores or tuple(SCORES),
+        scores=scores or None,
         sets=sets or ("singles", "baselines"),
         seeds=seeds,
         reference=reference,

@@ -195,5 +195,5 @@ def _draw(axes: Axes, one: LayerSpectra, side: str, style: dict[str, Any]) -> No
 
 
 def _legend(figure: Figure, axes: Axes, names: list[str]) -> None:
-    handles = [line for line in axes.get_lines() if line.get_linestyle() != ":"][: len(names)]
+    handles = axes.get_lines()[: len(names)]  # spectra are drawn before all else
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)

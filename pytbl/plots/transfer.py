@@ -63,7 +63,16 @@ def correlation_per_layer(sweep: Sweep) -> Figure:
         _draw(axes, sweep, metric, (trained, lines))
     lower.set_xticks(range(len(trained)), trained, rotation=0 if len(trained) < 16 else 60)
     lower.set_xlabel("re-trained layers")
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    handles, labels = upper.get_legend_handles_labels()
+    heights = [sweep.mean("correlation")[name] for name in lines]
+    # the points, then the lines from top to bottom
+    order = [len(lines) + 1, 0, *(1 + i for i in np.argsort(heights)[::-1])]
+    figure.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside right upper",
+        frameon=False,
+    )
     return figure
 
 
@@ -73,7 +82,9 @@ def _draw(axes: Axes, sweep: Sweep, metric: str, names: tuple[list[str], list[st
     means = np.array([values.mean() for values in seeds])
     spread = [values.std(ddof=1) if len(values) > 1 else 0.0 for values in seeds]
     x = np.arange(len(trained))
-    axes.errorbar(x, means, spread, fmt="o", color="black", capsize=4, label="re-trained", zorder=4)
+    axes.errorbar(
+        x, means, spread, fmt="o", ms=4, color="black", capsize=5, label="re-trained", zorder=4
+    )
     every = np.repeat(x + 0.18, [len(values) for values in seeds])
     axes.plot(every, np.concatenate(seeds), "x", color=GREY, ms=4, label="each seed", zorder=3)
     most = _BEYOND * float(np.max(np.concatenate(seeds)))
@@ -86,8 +97,6 @@ def _draw(axes: Axes, sweep: Sweep, metric: str, names: tuple[list[str], list[st
         axes.axhline(value, label=_NAMES.get(name, name), lw=1.4, zorder=2, **look(i))
     if beyond:
         axes.set_title("beyond the axis: " + ", ".join(beyond), fontsize=9, loc="right")
-    if metric == "error":
-        axes.set_ylim(bottom=0)
     axes.set_ylabel(_LABELS[metric])
     open_corner(axes)
 
