@@ -15,7 +15,7 @@ from pytbl.analysis import Stack
 from pytbl.analysis.landscape import FEWEST_POINTS
 from pytbl.analyze import analyze
 from pytbl.errors import InputError
-from pytbl.nn import save, sweep, transfer
+from pytbl.nn import history, save, sweep, transfer
 
 QUICK = {"samples": 4, "epochs": 2, "learning_rate": 1e-2}
 SAMPLES = 6
@@ -44,9 +44,12 @@ def folder(tmp_path_factory):
         data = Dataset(folder / f"{name}.h5", every=0.02, coarse=coarse, filter=filters.Gaussian())
         sim.run(until=0.2, outputs=[data])
     base, target = folder / "base.closure", folder / "target.h5"
-    save(networks.fitted(of, depth=4, width=4, kernel=3), base)
-    for layers in ("2", "3:bias"):
-        transfer(base, target, layers=layers, out=folder / layers.replace(":", "-"), **QUICK)
+    save(networks.fitted(of, depth=4, width=4, kernel=3), base, programs=())
+    for layers, name in (("2", "2"), ("3:bias", "3-bias")):
+        (folder / name).mkdir()
+        result = transfer(base, target, layers=layers, **QUICK)
+        save(result.model, folder / name / "best.closure", programs=())
+        history.write(result.history, folder / name / "history.csv")
     options = QUICK | {"epochs": 1, "sets": ["singles", "nothing", "gain", "all", "scratch"]}
     sweep(base, target, test=target, out=folder / "sweep", seeds=2, reference=base, **options)
     return folder
@@ -127,13 +130,13 @@ def test_changes_are_those_of_the_weights(whole, folder):
     assert 0 <= step["within_the_steepest_plane"] <= 1
 
 
-def test_identities_hold_and_zero_padding_has_a_defect(whole, folder, tmp_path):
+def test_identities_hold_and_zero_padding_has_a_defect(whole, folder):
     for row in whole["Identities in Fourier space"].tables["identities"]:
         assert row["padding_defect"] == row["convolution"] < SINGLE
         assert not row["relu"] > SINGLE
     of = networks.square(dealias="3/2")
-    path = save(networks.fitted(of, depth=3, width=4, padding="zeros"), tmp_path / "zeros.closure")
-    found = analyze(path, base_data=folder / "base.h5", samples=SAMPLES)
+    zeros = networks.fitted(of, depth=3, width=4, padding="zeros")
+    found = analyze(zeros, base_data=folder / "base.h5", samples=SAMPLES)
     section = found["Identities in Fourier space"]
     assert "padding with zeros makes the theorem wrong" in section.gist
     for row in section.tables["identities"]:

@@ -77,6 +77,7 @@ def test_a_row_is_what_the_transfer_alone_gives(files, tmp_path):
     base, data, _ = files
     run(files, tmp_path, sets=["2"], seeds=[3], keep=True)
     kept = load_model(tmp_path / "closures" / "2-3.closure").state_dict()
+    assert "training_loss" in (tmp_path / "closures" / "2-3.csv").read_text()
     alone = transfer(base, data, layers=2, rng=3, threads=1, **QUICK).model.state_dict()
     assert all((kept[name] == value).all() for name, value in alone.items())
 

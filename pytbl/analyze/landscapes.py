@@ -29,6 +29,8 @@ _KINDS = {
     "near": "random directions, up to a fifth of the norm, where training is on its way",
     "hessian": "the two steepest directions of the Hessian, up to a length of 1",
 }
+#: Part of an error that is no fall.
+_NOTHING = 0.01
 _SCORES = ("favourability", "mean", "range", "roughness", "non_convex", "displacement", "descent")
 
 
@@ -233,6 +235,12 @@ def _gist(subject: Subject, rows: list[Row]) -> str:
             ("near", "descent", "the error falls most within the near squares for"),
         )
     ]
+    falls = [_share_of_fall(rows, name) for name in subject.layers]
+    if max(falls) < _NOTHING:
+        said[-1] = (
+            f"the error falls by less than {_NOTHING:.0%} of itself within the near squares, which "
+            f"show nothing of what training may gain"
+        )
     if not said[0]:
         return "There is one set of layers only, and nothing to compare."
     text = "; ".join(said)
@@ -242,6 +250,13 @@ def _gist(subject: Subject, rows: list[Row]) -> str:
         best = min(known, key=lambda name: means[name])
         text += f"; in the sweep, {called(best)} has the least error of these"
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _share_of_fall(rows: list[Row], layers: str) -> float:
+    """By what part of itself the error falls, on average over the near squares of some layers."""
+    place = ("near", layers)
+    near = {r["score"]: r["mean"] for r in rows if (r["directions"], r["layers"]) == place}
+    return near["descent"] / near["centre"] if near.get("centre") else 0.0
 
 
 def _best(rows: list[Row], which: tuple[str, str], words: str) -> str:

@@ -214,11 +214,14 @@ def renormalised(model: PeriodicCNN, like: PeriodicCNN) -> PeriodicCNN:
 
 
 def _history(path: Any) -> list[dict[str, float]]:
-    """The table that a transfer leaves beside its network; nothing if there is none."""
-    beside = Path(path).with_name("history.csv") if isinstance(path, str | Path) else None
-    if beside is None or not beside.exists():
+    """The table that a transfer, or a sweep, leaves beside a network; nothing if there is none."""
+    if not isinstance(path, str | Path):
         return []
-    rows = csv.DictReader(beside.read_text().splitlines())
+    beside = Path(path).with_suffix(".csv"), Path(path).with_name("history.csv")
+    found = next((one for one in beside if one.exists()), None)
+    if found is None:
+        return []
+    rows = csv.DictReader(found.read_text().splitlines())
     return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
 

@@ -114,7 +114,7 @@ def losses(subject: Subject) -> Section:
     known = {name: one.history for name, one in subject.transferred.items() if one.history}
     if not known:
         reason = (
-            "no history.csv lies beside the transferred networks"
+            "no table of the epochs lies beside the transferred networks"
             if subject.transferred
             else "no transferred network was given"
         )

@@ -24,7 +24,7 @@ import torch
 from ..errors import InputError, Interrupted
 from ..hdf5 import one_line, replacing, to_json
 from ..signals import StopRequest
-from . import artifact
+from . import artifact, history
 from .data import Samples
 from .score import score
 from .selection import Selection
@@ -107,7 +107,8 @@ def sweep(
     processes : int
         Transfers at a time, each on one thread.
     keep : bool
-        Keep every network, as ``closures/LAYERS-SEED.closure`` in the folder.
+        Keep every network, as ``closures/LAYERS-SEED.closure`` in the folder, and its epochs
+        beside it.
     report : callable, optional
         Called with a row, how many are done, and how many there are.
     **options
@@ -268,6 +269,8 @@ def _one(plan: _Plan, task: tuple[str, int], reference: str | Path | None) -> Ro
         provenance = {"base": plan.base, "layers": name, "drawn": result.drawn.tolist()}
         path = closures / f"{name.replace(':', '-')}-{seed}.closure"
         artifact.save(result.model, path, provenance=provenance, programs=())
+        if result.history:
+            history.write(result.history, path.with_suffix(".csv"))
     loss = result.history[-1]["training_loss"] if result.history else np.nan
     row = {"layers": name, "seed": seed, "samples": len(result.drawn), "training_loss": loss}
     return row | {"seconds": seconds} | score(result.model, test)
