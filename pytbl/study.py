@@ -115,6 +115,8 @@ class Study(TomlFile):
         if len(folders) == 1 and all(path.exists() for path in parts.values()):
             return {name: [path] for name, path in parts.items()}
         for start, folder in enumerate(folders, 1):
+            if _is_complete(data[start - 1]):
+                continue
             extra = case.initial.model_extra or {}
             changes = {"rng": start} if len(folders) > 1 else {}
             initial = type(case.initial)(kind=case.initial.kind, **extra | changes)
@@ -176,3 +178,11 @@ class Study(TomlFile):
         )
         result.save(folder)
         return result
+
+
+def _is_complete(data: Path) -> bool:
+    """Whether a dataset is there, of a simulation that has reached its end."""
+    try:
+        return len(Samples(data)) > 0
+    except InputError:
+        return False
