@@ -25,3 +25,6 @@ class Interrupted(PytblError):
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.number = number  #: of the signal
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[str, int]]:
+        return type(self), (str(self), self.number)  # whole between processes

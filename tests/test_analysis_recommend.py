@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_it_says_why_and_how_much(second):
     for one in second.candidates:
         assert one.error.low <= one.error.value <= one.error.high
     assert second["nothing"].gain == (0, 0, 0)
+
+
+def test_no_layer_is_said_to_reach_what_all_make_worse(second):
+    worse = tuple(
+        dataclasses.replace(one, bands=(-0.2, *one.bands[1:])) for one in second.candidates
+    )
+    lines = dataclasses.replace(second, candidates=worse).text().splitlines()
+    (large,) = (line for line in lines if line.startswith("large scales"))
+    assert large.endswith("; no single layer lessens it.")
+    assert "reaches them best (" in second.text()
 
 
 def test_the_default_costs_less_than_a_twentieth_of_a_sweep(base):

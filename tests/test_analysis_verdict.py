@@ -38,6 +38,13 @@ def test_a_score_that_says_nothing_is_judged_by_chance():
     assert found.regret == pytest.approx(np.mean(list(ERRORS.values())) / 0.4 - 1)
 
 
+def test_a_score_that_does_not_know_the_best_has_missed_it():
+    found = verdict({"1": 3.0, "3": 2.0, "4": 1.0}, ERRORS)
+    assert (found.choice, found.best, found.hit) == ("1", "2", False)
+    assert found.regret == pytest.approx(0.25)
+    assert found.spearman.value == pytest.approx(0.5)
+
+
 def test_regret_within_the_tolerance_is_a_hit():
     near = {"1": 0.1, "2": 0.2, "3": 0.3, "4": 0.0}
     assert not verdict(near, ERRORS).hit
@@ -117,6 +124,10 @@ def test_bad_input():
         verdict(ERRORS, ERRORS | {"1": math.nan})
     with pytest.raises(InputError, match="scores must be finite"):
         verdict(ERRORS | {"1": math.nan}, ERRORS)
+    few = {"few": {"1": 1.0, "2": 2.0}, "whole": {name: -error for name, error in ERRORS.items()}}
+    assert [row["score"] for row in compare_scores({"a": Pair(few, ERRORS)})] == ["whole"]
+    pairs = {name: Pair(few, ERRORS) for name in "ab"}
+    assert choose_combination(pairs).scores == ("whole",)
     with pytest.raises(InputError, match="needs at least 2 of them, got 1"):
         choose_combination({"a": pair(2)})
     with pytest.raises(InputError, match="no score is known for all pairs"):

@@ -51,7 +51,8 @@ def folder(tmp_path_factory):
         save(result.model, folder / name / "best.closure", programs=())
         history.write(result.history, folder / name / "history.csv")
     options = QUICK | {"epochs": 1, "sets": ["singles", "nothing", "gain", "all", "scratch"]}
-    sweep(base, target, test=target, out=folder / "sweep", seeds=2, reference=base, **options)
+    test = folder / "base.h5"
+    sweep(base, target, test=test, out=folder / "sweep", seeds=2, reference=base, **options)
     return folder
 
 

@@ -1,6 +1,7 @@
 """Transfer changes what it should, bit for bit, and nothing else."""
 
 import dataclasses
+import resource
 
 import networks
 import numpy as np
@@ -47,6 +48,7 @@ STATISTICS = {"input_mean", "input_deviation", "output_scale"}
         ([1, "3:weight"], {"layers.0.weight", "layers.0.bias", "layers.2.weight"}),
         ("all:bias", {"layers.0.bias", "layers.1.bias"}),  # the last one's has no effect
         ("hidden:weight", {"layers.1.weight"}),
+        (np.int64(2), {"layers.1.weight", "layers.1.bias"}),
         ("nothing", set()),
         ("scale", {"output_scale"}),
         ("statistics", STATISTICS),
@@ -138,6 +140,47 @@ def test_a_file_says_where_the_network_comes_from(base, target, tmp_path):
     assert not changed(load_model(tmp_path / "new" / "best.closure"), result.model)
 
 
+def test_nothing_is_replaced_unasked(base, target, tmp_path):
+    path = save(base, tmp_path / "best.closure", programs=())
+    whole = path.read_bytes()
+    for layers in ("gain", 2):
+        with pytest.raises(InputError, match="would replace the base network"):
+            transfer(path, target, layers=layers, out=tmp_path, overwrite=True, **QUICK)
+        with pytest.raises(InputError, match="best.closure is of an earlier training"):
+            transfer(base, target, layers=layers, out=tmp_path, **QUICK)
+        assert path.read_bytes() == whole
+    transfer(base, target, layers="gain", out=tmp_path, resume=True, **QUICK)
+    assert path.read_bytes() != whole
+    folder = tmp_path / "new" / "trained"
+    transfer(base, target, layers=2, out=folder, **QUICK)
+    with pytest.raises(InputError, match="training.pt is of an earlier training"):
+        transfer(base, target, layers="gain", out=folder, resume=True, **QUICK)
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_leaves_the_last_whole_state(
+    base, target, tmp_path
+):
+    options = QUICK | {"out": tmp_path, "layers": 2}
+    transfer(base, target, **options | {"epochs": 1})
+    whole = (tmp_path / "training.pt").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            transfer(base, target, **options | {"resume": True})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "training.pt").read_bytes() == whole
+    transfer(base, target, **options | {"resume": True})
+
+
+def test_folders_are_made(base, target, tmp_path):
+    for layers in ("gain", 2):
+        folder = tmp_path / str(layers) / "deep"
+        transfer(base, target, layers=layers, out=folder, **QUICK)
+        assert (folder / "best.closure").is_file()
+
+
 def test_it_resumes_to_the_same_weights(base, target, tmp_path):
     options = QUICK | {"out": tmp_path, "layers": 2}
     transfer(base, target, **options)
@@ -163,6 +206,7 @@ def test_a_tail_gives_what_the_network_gives(base, first):
         ({"layers": 4}, "no layer '4': expected 1 .. 3, first, last, hidden, all"),
         ({"layers": "2:kernel"}, "no layer '2:kernel': expected 1 .. 3"),
         ({"layers": []}, "no layer '': expected 1 .. 3"),
+        ({"layers": 2.5}, "no layer '2.5': expected 1 .. 3"),
         ({"layers": 2, "fraction": 0.0}, "fraction must be in 0 < fraction <= 1, got 0.0"),
         ({"layers": 2, "samples": 21}, "samples must be an integer of 1 .. 20, got 21"),
         ({"layers": 2, "draw": "last"}, "draw must be 'random' or 'first', got 'last'"),

@@ -247,7 +247,11 @@ class Recommendation:
             reach = [one for one in self.candidates if one.trained and one.name.isdecimal()]
             if reach:
                 best = max(reach, key=lambda one: one.bands[i])
-                line += f"; layer {best.name} reaches them best ({best.bands[i]:.0%} removed)"
+                line += (
+                    f"; layer {best.name} reaches them best ({best.bands[i]:.0%} removed)"
+                    if best.bands[i] > 0
+                    else "; no single layer lessens it"
+                )
             lines.append(line + ".")
         return lines + (self.flows.words() if self.flows else [])
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Errors = Mapping[str, float | Sequence[float]]
 
 _DRAWS = 1000
+#: Candidates that a verdict needs.
+LEAST = 3
 
 
 class Correlation(NamedTuple):
@@ -40,7 +42,8 @@ class Verdict:
     spearman : Correlation
         Of the score with the actual gains.
     choice, best : str
-        The candidate that the score puts first; the one of least actual error.
+        The candidate that the score puts first; the one of least actual error, whether the score
+        knows it or not.
     regret : float
         Error of the choice over the least error, less 1; the mean if several are put first.
     hit : bool
@@ -93,33 +96,40 @@ def verdict(
     Returns
     -------
     Verdict
-        Of the candidates that both know.
+        The coefficient is over the candidates that both know. The regret is against the best of
+        all that were tried: a score that knows nothing of the best has missed it.
 
     Raises
     ------
     InputError
         Less than three candidates are in both, or a value is not finite or an error not > 0.
     """
-    names = [name for name in predicted if name in actual]
-    if len(names) < 3:
-        raise InputError(f"a verdict needs at least 3 candidates in both, got {len(names)}")
+    names = known(predicted, actual)
+    if len(names) < LEAST:
+        raise InputError(f"a verdict needs at least {LEAST} candidates in both, got {len(names)}")
     scores = np.array([predicted[name] for name in names], float)
-    seeds = [np.atleast_1d(np.asarray(actual[name], float)) for name in names]
-    errors = np.array([one.mean() for one in seeds])
+    seeds = {name: np.atleast_1d(np.asarray(actual[name], float)) for name in actual}
+    errors = {name: float(one.mean()) for name, one in seeds.items()}
     if not np.isfinite(scores).all():
         raise InputError(f"scores must be finite, got {dict(predicted)}")
-    if not (np.isfinite(errors).all() and (errors > 0).all()):
+    if not all(math.isfinite(error) and error > 0 for error in errors.values()):
         raise InputError(f"errors must be finite and > 0, got {dict(actual)}")
-    first = np.flatnonzero(scores == scores.max())
-    regret = float(errors[first].mean() / errors.min() - 1)
+    first = [names[i] for i in np.flatnonzero(scores == scores.max())]
+    best = min(errors, key=lambda name: errors[name])
+    regret = float(np.mean([errors[name] for name in first]) / errors[best] - 1)
     return Verdict(
-        spearman=_spearman(scores, seeds, np.random.default_rng(rng)),
-        choice=names[first[0]],
-        best=names[int(errors.argmin())],
+        spearman=_spearman(scores, [seeds[name] for name in names], np.random.default_rng(rng)),
+        choice=first[0],
+        best=best,
         regret=regret,
         hit=regret <= tolerance,
         cost=cost,
     )
+
+
+def known(predicted: Mapping[str, float], actual: Errors) -> list[str]:
+    """The candidates of a score that were tried."""
+    return [name for name in predicted if name in actual]
 
 
 def _spearman(scores: Array, seeds: list[Array], rng: np.random.Generator) -> Correlation:
@@ -129,10 +139,10 @@ def _spearman(scores: Array, seeds: list[Array], rng: np.random.Generator) -> Co
     draws = _rank_correlations(scores[chosen], -errors)
     means = np.array([one.mean() for one in seeds])
     own = float(_rank_correlations(scores[None], -means[None])[0])
-    known = draws[np.isfinite(draws)]
-    if not len(known):
+    finite = draws[np.isfinite(draws)]
+    if not len(finite):
         return Correlation(own, math.nan, math.nan)
-    low, high = np.percentile(known, (2.5, 97.5))
+    low, high = np.percentile(finite, (2.5, 97.5))
     return Correlation(own, float(low), float(high))
 
 
@@ -176,10 +186,12 @@ def combined(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def compare_scores(pairs: Mapping[str, Pair], *, tolerance: float = 0.05) -> list[dict[str, Any]]:
-    """The verdict of each score on each pair, a row for each."""
+    """The verdict of each score on each pair, a row for each that knows enough candidates."""
     rows = []
     for pair, of in pairs.items():
         for score, values in of.scores.items():
+            if len(known(values, of.actual)) < LEAST:
+                continue
             found = verdict(values, of.actual, tolerance=tolerance)
             rows.append(
                 {
@@ -256,10 +268,18 @@ def choose_combination(
     if len(pairs) < 2:
         raise InputError(f"a choice on pairs needs at least 2 of them, got {len(pairs)}")
     first, *others = pairs.values()
-    known = [name for name in first.scores if all(name in other.scores for other in others)]
-    if not known:
+    shared = [name for name in first.scores if all(name in other.scores for other in others)]
+    options = [
+        group
+        for size in range(1, most + 1)
+        for group in combinations(shared, size)
+        if all(
+            len(known(combined([pair.scores[name] for name in group]), pair.actual)) >= LEAST
+            for pair in pairs.values()
+        )
+    ]
+    if not options:
         raise InputError("no score is known for all pairs")
-    options = [group for size in range(1, most + 1) for group in combinations(known, size)]
     found = {
         group: {
             name: verdict(

@@ -56,12 +56,19 @@ def transfer(
     overwrite: Overwrite = False,
 ) -> None:
     """Re-train layers of a network on a little data of another flow."""
+    from ..nn.artifact import describe
     from ..nn.data import Samples
     from ..nn.history import Monitor
     from ..nn.score import score
+    from ..nn.setting import Setting
     from ..nn.transfer import transfer as run
 
     one_rank("a transfer")
+    # before the training, which a wrong name should not cost
+    judge = Samples(test, "the test data", memory_limit=2 << 30) if test else None
+    if judge is not None:
+        setting = Setting.of(describe(base)["setting"])
+        setting.check(judge.setting, "the base network", judge.what)
     with Monitor() as progress:
         result = run(
             base,
@@ -83,8 +90,8 @@ def transfer(
             progress=progress,
         )
     say(f"wrote {out / 'best.closure'}: {result!r}")
-    if test:
-        scores = score(result.model, Samples(test, "the test data", memory_limit=2 << 30))
+    if judge is not None:
+        scores = score(result.model, judge)
         typer.echo("\n".join(f"{name} = {value:.5g}" for name, value in scores.items()))
 
 

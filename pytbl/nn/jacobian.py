@@ -111,8 +111,8 @@ class Jacobian:
         outputs = []
         for x in self._x:
             evaluation = self._evaluate(x)
-            needed = _KEPT * len(self._x) * sum(part.nbytes for part in evaluation.inputs)
-            if needed <= memory_limit:
+            sample = sum(part.nbytes for part in evaluation.inputs) // len(x)
+            if _KEPT * len(omega) * sample <= memory_limit:  # all chunks are kept, or none
                 self._kept.append(evaluation)
             outputs.append(evaluation.output.detach())
         self.output = torch.cat(outputs)

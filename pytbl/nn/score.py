@@ -20,11 +20,18 @@ def predict(model: PeriodicCNN, samples: Samples) -> tuple[Array, Array, Array]:
     """Vorticity, the exact Pi and the network's, each (samples, ny, nx), in float64."""
     parts = []
     model.eval()
+    device = model.input_mean.device  # where it was trained; the samples may be elsewhere
     with torch.no_grad():
         for omega, pi in samples.chunks():
-            parts.append([field.cpu().double().numpy() for field in (omega, pi, model(omega))])
-    fields = [np.concatenate(field) for field in zip(*parts, strict=True)]
-    return fields[0], fields[1], fields[2]
+            fields = omega, pi, model(omega.to(device))
+            parts.append([field.cpu().double().numpy() for field in fields])
+    whole = [np.concatenate(field) for field in zip(*parts, strict=True)]
+    return whole[0], whole[1], whole[2]
+
+
+def best_gain(predicted: Array, pi: Array) -> float:
+    r""":math:`\langle\Pi_p\Pi\rangle/\langle\Pi_p^2\rangle`, 0 for a prediction of zero."""
+    return float((predicted * pi).mean() / max(np.square(predicted).mean(), 1e-300))
 
 
 def score(model: PeriodicCNN, samples: Samples) -> dict[str, float]:
@@ -56,7 +63,7 @@ def score(model: PeriodicCNN, samples: Samples) -> dict[str, float]:
     box = {"lx": samples.setting.lx, "ly": samples.setting.ly}
     values = {
         "error": float(np.square(predicted - pi).mean() / np.square(pi).mean()),
-        "gain": float((predicted * pi).mean() / max(np.square(predicted).mean(), 1e-300)),
+        "gain": best_gain(predicted, pi),
         "spectral_rmse": metrics.spectral_rmse(predicted, pi, **box),
     }
     for name, correlations in (

@@ -50,8 +50,7 @@ class Selection:
         InputError
             A layer does not exist: the names of those that do.
         """
-        parts = [layers] if isinstance(layers, str | int) else list(layers)
-        terms = [term.strip() for part in parts for term in str(part).split("+")]
+        terms = [term.strip() for term in joined(layers).split("+")]
         chosen = {one for term in terms for one in _parse(term, depth)}
         if not chosen:
             raise InputError(f"no layers were chosen: expected {_valid(depth)}")
@@ -83,6 +82,13 @@ class Selection:
         chosen = self.parameters(model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in chosen)
+
+
+def joined(layers: Layers) -> str:
+    """A text, a number or several of them as one text."""
+    if isinstance(layers, str) or not isinstance(layers, Iterable):
+        return str(layers)
+    return "+".join(map(str, layers))
 
 
 def _named(layer: str, parts: list[str]) -> str:

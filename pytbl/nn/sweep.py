@@ -7,29 +7,29 @@ on where it was.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import signature
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..errors import InputError, Interrupted
 from ..hdf5 import one_line, replacing, to_json
 from ..signals import StopRequest
-from . import artifact, history
+from . import artifact, history, workers
 from .data import Samples
 from .score import score
 from .selection import Selection
+from .setting import Setting
 from .sweep_table import Row, Sweep
 from .transfer import SCRATCH, UNTRAINED, transfer
+
+Task = tuple[str, int]
 
 CLOSURES = "closures"
 #: A network that was trained on the target: a row beside the transfers.
@@ -95,7 +95,8 @@ def sweep(
     base : path
         A closure's file.
     data, test : path or paths
-        Target samples to re-train on, and others to score on: of other times, or another run.
+        Target samples to re-train on, and others to score on: of other times, or another run. No
+        file may be in both.
     sets : sequence of str
         See `expand`.
     seeds : int or sequence of int
@@ -105,7 +106,8 @@ def sweep(
     reference : path, optional
         A network that was trained on the target flow, scored beside the others.
     processes : int
-        Transfers at a time, each on one thread.
+        Transfers at a time, each on one thread. A script that asks for several must keep what it
+        does under ``if __name__ == "__main__":``.
     keep : bool
         Keep every network, as ``closures/LAYERS-SEED.closure`` in the folder, and its epochs
         beside it.
@@ -121,7 +123,8 @@ def sweep(
     Raises
     ------
     InputError
-        As `transfer`; or the folder is of another sweep.
+        As `transfer`; the test samples are among the target samples, or they or the reference do
+        not fit; or the folder is of another sweep.
     Interrupted
         SIGTERM or SIGINT came; results so far are in the folder.
     """
@@ -133,31 +136,30 @@ def sweep(
         raise InputError(f"seeds must be a number >= 1 or integers >= 0, got {seeds!r}")
     if not (isinstance(processes, int) and processes >= 1):
         raise InputError(f"processes must be an integer >= 1, got {processes!r}")
-    plan = _Plan(str(base), _plain(data), _plain(test), dict(options), str(folder), keep)
+    shared = None if reference is None else str(reference)
+    plan = _Plan(str(base), _plain(data), _plain(test), dict(options), str(folder), keep, shared)
+    plan.check()
     plan.claim(folder)
     tasks = [(name, seed) for seed in chosen for name in names]
     if reference is not None:
         tasks.append((REFERENCE, 0))
-    rows: dict[tuple[str, int], Row] = {}
-    left = []
-    for task in tasks:
-        known = plan.known(*task)
-        if known is None:
-            left.append(task)
-        else:
-            rows[task] = known
-    with StopRequest() as stop:
-        for task, row in _each(plan, left, reference, processes):
-            rows[task] = row
-            plan.note(row)
-            if report is not None:
-                report(row, len(rows), len(tasks))
-            if stop.number:
-                raise Interrupted(
-                    f"stopped by signal {stop.number} after {len(rows)} of {len(tasks)} transfers; "
-                    f"they are in {folder}",
-                    stop.number,
-                )
+    rows = {task: row for task in tasks if (row := plan.known(*task)) is not None}
+    left = [task for task in tasks if task not in rows]
+    try:
+        with StopRequest() as stop:
+            for task, row in _each(plan, left, processes, stop):
+                rows[task] = row
+                plan.note(row)
+                if report is not None:
+                    report(row, len(rows), len(tasks))
+    except Interrupted as stopped:
+        raise Interrupted(
+            f"stopped by signal {stopped.number} after {len(rows)} of {len(tasks)} transfers; they "
+            f"are in {folder}",
+            stopped.number,
+        ) from None
+    finally:
+        _samples.cache_clear()  # the files may be others the next time
     result = Sweep([rows[task] for task in tasks])
     result.save(folder)
     return result
@@ -172,26 +174,16 @@ def _plain(data: Any) -> Any:
 
 
 def _each(
-    plan: _Plan, tasks: list[tuple[str, int]], reference: str | Path | None, processes: int
-) -> Iterator[tuple[tuple[str, int], Row]]:
+    plan: _Plan, tasks: list[Task], processes: int, stop: StopRequest
+) -> Iterator[tuple[Task, Row]]:
     """Results as they come."""
-    if processes == 1:
-        for task in tasks:
-            yield task, _one(plan, task, reference)
+    if processes > 1 and tasks:
+        yield from workers.results(partial(_one, plan), tasks, processes=processes, stop=stop)
         return
-    # spawned: a forked process would inherit torch's threads in whatever state they are
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_one_thread) as pool:
-        futures = {pool.submit(_one, plan, task, reference): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+    for task in tasks:
+        yield task, _one(plan, task)
+        if stop.number:
+            raise Interrupted(f"stopped by signal {stop.number}", stop.number)
 
 
 @dataclass(frozen=True)
@@ -204,33 +196,61 @@ class _Plan:
     options: Mapping[str, Any]
     folder: str
     keep: bool
+    reference: str | None
+
+    def check(self) -> None:
+        """Refuse at the beginning what would be refused in the end; no field is read."""
+        setting = Setting.of(artifact.describe(self.base)["setting"])
+        files = []
+        for part, what in ((self.data, "the target data"), (self.test, "the test data")):
+            samples = Samples(part, what, memory_limit=0)
+            setting.check(samples.setting, "the base network", samples.what)
+            paths = [part] if isinstance(part, str) else part
+            files.append({Path(path).resolve() for path in paths})
+        if both := files[0] & files[1]:
+            raise InputError(f"{min(both)} is among the target data and the test data: name others")
+        if self.reference is not None:
+            theirs = Setting.of(artifact.describe(self.reference)["setting"])
+            setting.check(theirs, "the base network", "the reference")
 
     def _describe(self) -> str:
         known = signature(transfer).parameters
         options = {name: self.options.get(name, known[name].default) for name in _DECIDING}
+        if not isinstance(options["loss"], str):
+            options["loss"] = repr(options["loss"])
+        if self.options.get("validation") is not None:
+            options["validation"] = _plain(self.options["validation"])
         shared = {"base": artifact.describe(self.base)["checksums"], "options": options}
         return to_json(shared | {"data": self.data, "test": self.test})
 
     def claim(self, folder: Path) -> None:
-        """Make the folder, or check that it is of the same sweep."""
-        path = folder / "sweep.json"
+        """Make the folder, or check that results in it are of the same sweep."""
+        path, done = folder / "sweep.json", folder / "transfers"
         try:
-            (folder / "transfers").mkdir(parents=True, exist_ok=True)
-            if path.exists() and path.read_text() != self._describe():
+            done.mkdir(parents=True, exist_ok=True)
+            other = path.exists() and path.read_text() != self._describe()
+            if other and any(done.glob("*.json")):
                 raise InputError(
                     f"{path} is of another sweep: its base, data, test or options differ; name "
                     f"another folder"
                 )
-            with replacing(path) as partial:
-                partial.write_text(self._describe())
+            with replacing(path) as unfinished:
+                unfinished.write_text(self._describe())
         except OSError as error:
             raise InputError(f"{folder} cannot be used: {one_line(error)}") from None
 
     def _file(self, name: str, seed: int) -> Path:
         return Path(self.folder) / "transfers" / f"{name.replace(':', '-')}-{seed}.json"
 
+    def closure(self, name: str, seed: int) -> Path:
+        """Where a network is kept."""
+        return Path(self.folder) / CLOSURES / f"{name.replace(':', '-')}-{seed}.closure"
+
     def known(self, name: str, seed: int) -> Row | None:
-        """The row of a transfer that was done before."""
+        """The row of a transfer that was done before, and left all that is wanted of it now."""
+        # a reference may be another one each time, and costs nothing
+        if name == REFERENCE or (self.keep and not self.closure(name, seed).exists()):
+            return None
         try:
             return json.loads(self._file(name, seed).read_text())
         except FileNotFoundError:
@@ -241,8 +261,9 @@ class _Plan:
 
     def note(self, row: Row) -> None:
         """Keep a row for a resumption."""
-        with replacing(self._file(row["layers"], row["seed"])) as partial:
-            partial.write_text(json.dumps(row))
+        if row["layers"] != REFERENCE:
+            with replacing(self._file(row["layers"], row["seed"])) as unfinished:
+                unfinished.write_text(json.dumps(row))
 
 
 @lru_cache(maxsize=4)
@@ -251,23 +272,25 @@ def _samples(data: str, what: str) -> Samples:
     return Samples(json.loads(data), what, memory_limit=2 << 30)
 
 
-def _one(plan: _Plan, task: tuple[str, int], reference: str | Path | None) -> Row:
+def _one(plan: _Plan, task: Task) -> Row:
     """One transfer and its scores."""
     name, seed = task
     test = _samples(json.dumps(plan.test), "the test data")
     if name == REFERENCE:
-        assert reference is not None
+        assert plan.reference is not None
         row: Row = {"layers": name, "seed": seed, "samples": 0, "training_loss": np.nan}
-        return row | {"seconds": 0.0} | score(artifact.load_model(reference), test)
-    begun = time.monotonic()
+        return row | {"seconds": 0.0} | score(artifact.load_model(plan.reference), test)
     data = _samples(json.dumps(plan.data), "the target data").source
-    result = transfer(plan.base, data, layers=name, rng=seed, threads=1, **plan.options)
+    begun = time.monotonic()
+    try:
+        result = transfer(plan.base, data, layers=name, rng=seed, threads=1, **plan.options)
+    except InputError as error:
+        raise InputError(f"layers {name}, seed {seed}: {error}") from None
     seconds = time.monotonic() - begun
     if plan.keep:
-        closures = Path(plan.folder) / CLOSURES
-        closures.mkdir(exist_ok=True)
+        path = plan.closure(name, seed)
+        path.parent.mkdir(exist_ok=True)
         provenance = {"base": plan.base, "layers": name, "drawn": result.drawn.tolist()}
-        path = closures / f"{name.replace(':', '-')}-{seed}.closure"
         artifact.save(result.model, path, provenance=provenance, programs=())
         if result.history:
             history.write(result.history, path.with_suffix(".csv"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,14 +57,17 @@ class Sweep:
         return {name: float(self.of(name, metric).mean()) for name in self.names}
 
     def summary(self) -> list[Row]:
-        """A row for each name: mean, and standard deviation over seeds, of every number."""
+        """A row for each name: mean, and standard deviation over seeds, of every number.
+
+        The deviation is NaN for a single seed.
+        """
         numbers = [name for name in self.rows[0] if name not in ("layers", "seed")]
         table = []
         for name in self.names:
             row: Row = {"layers": name, "seeds": len(self.of(name))}
             for metric in numbers:
                 values = self.of(name, metric).astype(float)
-                spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+                spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
                 row |= {metric: float(values.mean()), f"{metric}_over_seeds": spread}
             table.append(row)
         return table
@@ -72,8 +76,7 @@ class Sweep:
         """The summary for people."""
         lines = [f"{'layers':<12}{'seeds':>6}{'error':>18}{'c':>18}{'spectral RMSE':>15}{'s':>8}"]
         for row in self.summary():
-            pairs = (f"{row[m]:.4f} +- {row[m + '_over_seeds']:.4f}" for m in _SHOWN)
-            cells = "".join(f"{pair:>18}" for pair in pairs)
+            cells = "".join(f"{with_spread(row, metric):>18}" for metric in _SHOWN)
             tail = f"{row['spectral_rmse']:>15.3f}{row['seconds']:>8.1f}"
             lines.append(f"{row['layers']:<12}{row['seeds']:>6}{cells}{tail}")
         return "\n".join(lines)
@@ -116,6 +119,12 @@ class Sweep:
         return list(paths)
 
 
+def with_spread(row: Row, metric: str) -> str:
+    """A mean of a summary, and the spread over seeds if there are several."""
+    spread = row[f"{metric}_over_seeds"]
+    return f"{row[metric]:.4f}" + ("" if math.isnan(spread) else f" +- {spread:.4f}")
+
+
 def read(path: str | Path) -> Sweep:
     """The sweep of a folder or of its ``sweep.csv``.
 
@@ -127,9 +136,11 @@ def read(path: str | Path) -> Sweep:
     path = Path(path)
     path = path / TABLE if path.is_dir() else path
     try:
-        rows = list(csv.DictReader(path.read_text().splitlines()))
+        rows = list(csv.DictReader(path.read_text().splitlines(), strict=True))
+        if not rows or not {"layers", "seed", "seconds", *_SHOWN} <= set(rows[0]):
+            raise ValueError("it has no rows with layers, seed and error")
         return Sweep([{k: v if k == "layers" else _number(v) for k, v in r.items()} for r in rows])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path} is not the table of a sweep: {one_line(error)}") from None
 
 

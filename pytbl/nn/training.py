@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 CHECKPOINT = "training.pt"
 HISTORY = "history.csv"
+BEST, LAST = "best.closure", "last.closure"
 
 
 @dataclass(frozen=True)
@@ -227,17 +229,10 @@ class Training:
     def use_folder(self, folder: Path, *, resume: bool, overwrite: bool) -> None:
         """Save there, and continue from what is there if asked to."""
         path = folder / CHECKPOINT
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder} cannot be made: {one_line(error)}") from None
         if resume and path.exists():
             self._load(path)
-        elif path.exists() and not overwrite:
-            raise InputError(
-                f"{path} is of an earlier training: name another folder, resume that training, or "
-                f"allow it to be overwritten"
-            )
+        else:
+            claim(folder, overwrite=overwrite)
         self.folder = folder
 
     def _describe(self) -> dict[str, Any]:
@@ -261,8 +256,10 @@ class Training:
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
         }
+        whole = io.BytesIO()  # on a full disk torch's own writing fails with an error of its own
+        torch.save(state, whole)
         with replacing(folder / CHECKPOINT) as partial:
-            torch.save(state, partial)
+            partial.write_bytes(whole.getbuffer())
         sync(folder)
         history.write(self.history, folder / HISTORY)
 
@@ -288,8 +285,8 @@ class Training:
         self.best_epoch = int(state["best_epoch"])
 
     def _write_artefacts(self, folder: Path, last: Weights) -> None:
-        for name, weights in (("best", self.best), ("last", last)):
-            epoch = self.best_epoch if name == "best" else len(self.history)
+        for name, weights in ((BEST, self.best), (LAST, last)):
+            epoch = self.best_epoch if name == BEST else len(self.history)
             self.model.load_state_dict(weights)
             provenance = self._describe() | {
                 "data": repr(self.data.source),
@@ -298,7 +295,21 @@ class Training:
                 "epochs": epoch,
                 "result": self.history[epoch - 1],
             }
-            artifact.save(self.model, folder / f"{name}.closure", provenance=provenance)
+            artifact.save(self.model, folder / name, provenance=provenance)
+
+
+def claim(folder: Path, *, overwrite: bool) -> None:
+    """Make a folder for a training, in which there must be none unless it may be overwritten."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {one_line(error)}") from None
+    for path in (folder / CHECKPOINT, folder / BEST):
+        if path.exists() and not overwrite:
+            raise InputError(
+                f"{path} is of an earlier training: name another folder, resume that training, or "
+                f"allow it to be overwritten"
+            )
 
 
 def _first_free(model: PeriodicCNN) -> int:

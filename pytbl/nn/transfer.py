@@ -19,9 +19,10 @@ from ..errors import InputError
 from . import artifact, zoo
 from .data import Samples, source
 from .model import PeriodicCNN
-from .score import predict
-from .selection import Selection
+from .score import best_gain, predict
+from .selection import Selection, joined
 from .train import train
+from .training import BEST, CHECKPOINT, LAST, claim
 
 if TYPE_CHECKING:
     from .history import Monitor, Row
@@ -112,7 +113,8 @@ def transfer(
         are alike.
     normalisation : {"base", "target"}
         Whose statistics scale inputs and output: the network's, so that nothing but the chosen
-        layers changes; or those of the drawn samples. Which of them the paper used is not known.
+        layers changes; or those of the drawn samples, which a network from scratch always takes.
+        Which of them the paper used is not known.
     validation : path, paths, or samples, optional
         The epoch of least loss on them is kept instead of the last one.
     epochs, batch, learning_rate, optimiser, weight_decay, schedule, loss, augment
@@ -130,14 +132,15 @@ def transfer(
     ------
     InputError
         A layer does not exist (those that do are named); there are no samples, or they do not fit
-        the network; a parameter cannot be used.
+        the network; a parameter cannot be used; the result would replace the base network.
     Interrupted
         See `train`.
     """
+    _spare(base, out)
     model, name = _load(base)
     if model.setting is None:
         raise InputError("the base network was not trained: it has no grid, filter and sign")
-    words = "+".join([str(layers)] if isinstance(layers, str | int) else map(str, layers))
+    words = joined(layers)
     if words not in (*UNTRAINED, SCRATCH):
         selection = Selection.of(words, model.config["depth"])
         words = str(selection)
@@ -157,7 +160,9 @@ def transfer(
     if words in UNTRAINED:
         _adapt(model, few, words, normalisation)
         if out is not None:
-            artifact.save(model, Path(out) / "best.closure", provenance={"origin": origin})
+            again = resume and not (Path(out) / CHECKPOINT).exists()
+            claim(Path(out), overwrite=overwrite or again)
+            artifact.save(model, Path(out) / BEST, provenance={"origin": origin})
         return Transfer(model, words, drawn, [])
     if words == SCRATCH:
         model = PeriodicCNN(**model.config | {"rng": rng})
@@ -197,6 +202,15 @@ def _load(base: str | Path | PeriodicCNN) -> tuple[PeriodicCNN, str]:
     if isinstance(base, PeriodicCNN):
         return copy.deepcopy(base), repr(base)
     raise InputError(f"the base must be a closure's file or a network, got {type(base).__name__}")
+
+
+def _spare(base: Any, out: str | Path | None) -> None:
+    """Refuse a folder in which the result would take the place of the base network."""
+    if out is None or not isinstance(base, str | Path):
+        return
+    path = zoo.located(base).resolve()
+    if path.parent == Path(out).resolve() and path.name in (BEST, LAST):
+        raise InputError(f"the result would replace the base network, {base}: name another folder")
 
 
 class _Drawn:
@@ -246,4 +260,4 @@ def _adapt(model: PeriodicCNN, few: Samples, kind: str, normalisation: str) -> N
         model.input_deviation.copy_(deviation)
     if kind == "gain":
         _, pi, predicted = predict(model, few)
-        model.output_scale.mul_(float((predicted * pi).mean() / np.square(predicted).mean()))
+        model.output_scale.mul_(best_gain(predicted, pi))
