@@ -50,7 +50,7 @@ def main(
             folder = study.place(name, out)
             figures = {
                 "recommendation": recommendation.recommendation(
-                    result.recommendation, actual=result.sweep.mean()
+                    result.recommendation, actual=result.sweep.each()
                 ),
                 "layers": transfer.correlation_per_layer(result.sweep),
             }

@@ -190,4 +190,5 @@ def pair_of(recommended: Recommendation, done: Sweep) -> Pair:
     scores = {LINEARISED: {one.name: -one.error.value for one in layers}}
     for score in dict.fromkeys(name for one in layers for name in one.scores):
         scores[score] = {one.name: one.scores[score] for one in layers if score in one.scores}
-    return Pair(scores, {one.name: done.of(one.name).tolist() for one in layers})
+    errors = done.each()
+    return Pair(scores, {one.name: errors[one.name] for one in layers})

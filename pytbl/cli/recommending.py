@@ -128,5 +128,5 @@ def verify_recommendation(
         from ..plots.recommendation import recommendation as plot
 
         paths.append(out / "recommendation.png")
-        plot(result.recommendation, actual=result.sweep.mean()).savefig(paths[-1], dpi=150)
+        plot(result.recommendation, actual=result.sweep.each()).savefig(paths[-1], dpi=150)
     say("wrote " + ", ".join(map(str, paths)))

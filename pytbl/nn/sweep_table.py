@@ -52,6 +52,10 @@ class Sweep:
         """Values of a metric, shape (seeds,)."""
         return np.array([row[metric] for row in self.rows if row["layers"] == name])
 
+    def each(self, metric: str = "error") -> dict[str, list[float]]:
+        """Values of a metric for every seed, for each name."""
+        return {name: self.of(name, metric).tolist() for name in self.names}
+
     def mean(self, metric: str = "error") -> dict[str, float]:
         """Mean over seeds of a metric, for each name."""
         return {name: float(self.of(name, metric).mean()) for name in self.names}
