@@ -19,10 +19,10 @@ from pytbl import Dataset, Flow, Grid, Output, Solver, diagnostics, initial, met
 from pytbl.closures import Leith, evaluate
 from pytbl.compare import closure_from_case, compare
 from pytbl.errors import InputError
-from pytbl.figures import draw
 from pytbl.filters import Box, Gaussian
 from pytbl.les import LESCase
 from pytbl.playback import Playback
+from pytbl.plots.comparison import draw
 from pytbl.runs import Run
 from pytbl.subgrid import SubgridTerms
 

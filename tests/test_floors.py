@@ -34,7 +34,7 @@ FLOORS = [
     },
     {"nn", "analysis"},
     {"case", "report", "compare", "cli", "les", "plots", "analyze"}
-    | {"compared", "compared_closures", "figures", "tables", "study"},
+    | {"compared", "compared_closures", "tables", "study"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 

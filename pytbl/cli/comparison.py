@@ -49,7 +49,7 @@ def compare(
     written = tables.write(result, out)
     if picture:
         try:
-            from ..figures import draw
+            from ..plots.comparison import draw
 
             written += draw(result, out)
         except ImportError:

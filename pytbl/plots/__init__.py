@@ -1,1 +1,1 @@
-"""Figures of the analysis, one module for each kind; matplotlib only."""
+"""Figures, one module for each kind; matplotlib is imported where one is drawn."""

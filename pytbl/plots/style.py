@@ -1,4 +1,4 @@
-"""The look that figures of the analysis have in common."""
+"""The look that figures have in common."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Okabe and Ito's colours, which the colour-blind tell apart; dashes tell them apart in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+#: Okabe and Ito's colours and four of Tol's, which the colour-blind tell apart; dashes tell them
+#: apart in print.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#882255", "#332288", "#999933", "#117733"),
+)
 DASHES = ("-", "--", "-.", (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (8, 2)), ":")
 GREY = "#8a8a8a"
 

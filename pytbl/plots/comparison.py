@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import diagnostics
-from .compare import PDF_LIMITS, density
-from .errors import InputError
-from .report import guide
+from .. import diagnostics
+from ..compare import PDF_LIMITS, density
+from ..errors import InputError
+from ..report import guide
+from .style import GREY, look, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,19 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .compare import Comparison
-    from .compared import Statistics
+    from ..compare import Comparison
+    from ..compared import Statistics
 
     Array = np.ndarray[Any, np.dtype[Any]]
-
-#: Okabe and Ito's colours and four of Tol's, which the colour-blind tell apart; dashes tell them
-#: apart in print.
-_COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
-    *("#882255", "#332288", "#999933", "#117733"),
-)
-_DASHES = ("-", "--", "-.", (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (8, 2)), ":")
-_GREY = "#8a8a8a"
 
 _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
@@ -63,9 +55,6 @@ def draw(result: Comparison, folder: Path) -> list[Path]:
     """
     import matplotlib
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     figures: dict[str, Callable[[Comparison], Figure]] = {
         "spectra.png": spectra,
         "pdf.png": densities,
@@ -78,20 +67,12 @@ def draw(result: Comparison, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, make in figures.items():
-            with pyplot.rc_context(_STYLE):
-                drawn = make(result)
-                drawn.savefig(folder / name, dpi=150)
-                pyplot.close(drawn)
+            with matplotlib.rc_context(_STYLE):
+                make(result).savefig(folder / name, dpi=150)
             paths.append(folder / name)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
     return paths
-
-
-def _new(width: float, height: float) -> Figure:
-    from matplotlib import pyplot
-
-    return pyplot.figure(figsize=(width, height), layout="constrained")
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
@@ -99,20 +80,12 @@ def _legend(figure: Figure, axes: Axes) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
 
 
-def _look(index: int) -> dict[str, Any]:
-    """Colour and dashes of a simulation."""
-    return {
-        "color": _COLOURS[index % len(_COLOURS)],
-        "ls": _DASHES[(index + index // len(_COLOURS)) % len(_DASHES)],
-    }
-
-
 def _flows(result: Comparison) -> list[tuple[Statistics, dict[str, Any]]]:
     """The reference in black, below, and in colours the simulations that got so far."""
     first = {"color": "black", "lw": 2.2}
     return [
         (result.reference, first),
-        *((flow, _look(i)) for i, flow in enumerate(result.simulations) if flow),
+        *((flow, look(i)) for i, flow in enumerate(result.simulations) if flow),
     ]
 
 
@@ -121,7 +94,7 @@ def _flows(result: Comparison) -> list[tuple[Statistics, dict[str, Any]]]:
 
 def spectra(result: Comparison) -> Figure:
     """Energy and enstrophy spectra, and their ratios to the reference's."""
-    figure = _new(11.0, 6.2)
+    figure = new_figure(11.0, 6.2)
     axes = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1.3))
     units = {"energy": r"$E(k)$  [length$^2$ time$^{-2}$]", "enstrophy": r"$Z(k)$  [time$^{-2}$]"}
     for column, (kind, slope, name) in enumerate((("energy", -3, "E"), ("enstrophy", -1, "Z"))):
@@ -150,16 +123,16 @@ def _spectra(result: Comparison, kind: str, upper: Axes, lower: Axes) -> None:
     if kind in result.unfiltered:
         fine_k, fine = result.unfiltered[kind]
         near = (fine_k <= 2 * k[-1]) & (fine > 0)
-        upper.loglog(fine_k[near], fine[near], color=_GREY, lw=1.2, label="DNS, unfiltered")
+        upper.loglog(fine_k[near], fine[near], color=GREY, lw=1.2, label="DNS, unfiltered")
     reference = result.reference.mean_spectrum(kind).mean[whole]
-    for flow, look in _flows(result):
+    for flow, shown in _flows(result):
         mean, low, high = (part[whole] for part in flow.mean_spectrum(kind))
-        upper.fill_between(k, low, high, color=look["color"], alpha=0.2, lw=0)
-        upper.loglog(k, mean, label=flow.name, **look)
+        upper.fill_between(k, low, high, color=shown["color"], alpha=0.2, lw=0)
+        upper.loglog(k, mean, label=flow.name, **shown)
         lower.fill_between(
-            k, low / reference, high / reference, color=look["color"], alpha=0.2, lw=0
+            k, low / reference, high / reference, color=shown["color"], alpha=0.2, lw=0
         )
-        lower.semilogx(k, mean / reference, **look)
+        lower.semilogx(k, mean / reference, **shown)
 
 
 # ------------------------------------------------------------------------------ distributions ---
@@ -167,18 +140,18 @@ def _spectra(result: Comparison, kind: str, upper: Axes, lower: Axes) -> None:
 
 def densities(result: Comparison) -> Figure:
     """Density of the vorticity over the reference's standard deviation, with a Gaussian."""
-    figure = _new(6.4, 4.6)
+    figure = new_figure(6.4, 4.6)
     axes = figure.subplots()
     sigma, reach, least = float(result.reference.omega.std()), 4.0, 1.0
-    for flow, look in _flows(result):
+    for flow, shown in _flows(result):
         found = density(flow, sigma)
         filled = found.density > 0
-        axes.semilogy(found.centres[filled], found.density[filled], label=flow.name, **look)
+        axes.semilogy(found.centres[filled], found.density[filled], label=flow.name, **shown)
         reach = max(reach, float(np.abs(found.edges[1:][filled]).max()))
         least = min(least, float(found.density[filled].min()))
     x = np.linspace(*PDF_LIMITS, 400)
     axes.semilogy(
-        x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=_GREY, lw=1, zorder=0, label="normal"
+        x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=GREY, lw=1, zorder=0, label="normal"
     )
     axes.set(
         xlim=(-reach, reach),
@@ -196,14 +169,14 @@ def densities(result: Comparison) -> Figure:
 
 def transfers(result: Comparison) -> Figure:
     """Energy and enstrophy that the SGS term gives to each shell, exact and of each closure."""
-    figure = _new(11.0, 4.2)
+    figure = new_figure(11.0, 4.2)
     left, right = figure.subplots(1, 2, sharex=True)
-    order = {flow.name: _look(i) for i, flow in enumerate(result.simulations)}
+    order = {flow.name: look(i) for i, flow in enumerate(result.simulations)}
     for name, (k, energy, enstrophy) in result.transfers.items():
         whole = slice(1, diagnostics.complete_shells(result.grid))
-        look = order.get(name, {"color": "black", "lw": 2.2})
-        left.semilogx(k[whole], energy[whole], label=name, **look)
-        right.semilogx(k[whole], enstrophy[whole], label=name, **look)
+        shown = order.get(name, {"color": "black", "lw": 2.2})
+        left.semilogx(k[whole], energy[whole], label=name, **shown)
+        right.semilogx(k[whole], enstrophy[whole], label=name, **shown)
     left.set(
         title="energy that the SGS term gives",
         ylabel=r"$\mathrm{Re}\,\hat\psi^*\hat\Pi$ per shell  [length$^2$ time$^{-3}$]",
@@ -213,7 +186,7 @@ def transfers(result: Comparison) -> Figure:
         ylabel=r"$\mathrm{Re}\,\hat\omega^*\hat\Pi$ per shell  [time$^{-3}$]",
     )
     for axes in (left, right):
-        axes.axhline(0, color=_GREY, lw=0.8, zorder=0)
+        axes.axhline(0, color=GREY, lw=0.8, zorder=0)
         axes.set_xlabel("k  [1/length]")
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
     _legend(figure, left)
@@ -232,7 +205,7 @@ def fields(result: Comparison) -> Figure:
     rows = math.ceil(len(flows) / columns)
     grid = result.grid
     aspect = grid.ly / grid.lx
-    figure = _new(3.1 * columns + 0.9, (3.1 * aspect + 0.8) * rows)
+    figure = new_figure(3.1 * columns + 0.9, (3.1 * aspect + 0.8) * rows)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     limit = float(np.percentile(np.abs(result.reference.omega[-1]), 99.8)) or 1.0
     for place in axes.flat[len(flows) :]:
@@ -259,12 +232,12 @@ def fields(result: Comparison) -> Figure:
 
 def series(result: Comparison) -> Figure:
     """Energy and enstrophy over time, from the first record that is compared."""
-    figure = _new(7.6, 5.2)
+    figure = new_figure(7.6, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    for flow, look in _flows(result):
+    for flow, shown in _flows(result):
         t = flow.times - flow.times[0]
-        upper.plot(t, flow.energy, label=flow.name, **look)
-        lower.plot(t, flow.enstrophy, label=flow.name, **look)
+        upper.plot(t, flow.energy, label=flow.name, **shown)
+        lower.plot(t, flow.enstrophy, label=flow.name, **shown)
     upper.set(title="energy and enstrophy of the resolved flow")
     upper.set_ylabel(r"$E$  [length$^2$ time$^{-2}$]")
     lower.set(xlabel="time since the first record compared  [time]", ylabel=r"$Z$  [time$^{-2}$]")
