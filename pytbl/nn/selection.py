@@ -50,7 +50,7 @@ class Selection:
         InputError
             A layer does not exist: the names of those that do.
         """
-        terms = [term.strip() for term in joined(layers).split("+")]
+        terms = [term.strip() for part in listed(layers) for term in part.split("+")]
         chosen = {one for term in terms for one in _parse(term, depth)}
         if not chosen:
             raise InputError(f"no layers were chosen: expected {_valid(depth)}")
@@ -84,11 +84,11 @@ class Selection:
             parameter.requires_grad_(name in chosen)
 
 
-def joined(layers: Layers) -> str:
-    """A text, a number or several of them as one text."""
+def listed(layers: Layers) -> list[str]:
+    """A text, a number (of any kind) or several of them, as texts."""
     if isinstance(layers, str) or not isinstance(layers, Iterable):
-        return str(layers)
-    return "+".join(map(str, layers))
+        return [str(layers)]
+    return [str(layer) for layer in layers]
 
 
 def _named(layer: str, parts: list[str]) -> str:

@@ -20,7 +20,7 @@ from . import artifact, zoo
 from .data import Samples, source
 from .model import PeriodicCNN
 from .score import best_gain, predict
-from .selection import Selection, joined
+from .selection import Selection, listed
 from .train import train
 from .training import BEST, CHECKPOINT, LAST, claim
 
@@ -140,7 +140,7 @@ def transfer(
     model, name = _load(base)
     if model.setting is None:
         raise InputError("the base network was not trained: it has no grid, filter and sign")
-    words = joined(layers)
+    words = "+".join(listed(layers))
     if words not in (*UNTRAINED, SCRATCH):
         selection = Selection.of(words, model.config["depth"])
         words = str(selection)
