@@ -245,6 +245,8 @@ def test_mistakes(base):
     target = samples(base)
     with pytest.raises(InputError, match="a recommendation needs at least 8 samples, got 3"):
         recommend(base, target, samples=3)
+    with pytest.raises(InputError, match="rng must be an integer >= 0, got -1"):
+        recommend(base, target, samples=8, rng=-1)
     with pytest.raises(InputError, match="must have at least 20 samples, got 16"):
         recommend(base, target)
     with pytest.raises(InputError, match="there is no layer '9': expected 1 .. 3"):

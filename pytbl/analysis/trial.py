@@ -70,6 +70,8 @@ def spread(data: Any, what: str, *, samples: int, rng: int) -> tuple[Samples, Fi
     whole = torch_data.source(data)
     if not (isinstance(samples, int) and samples >= LEAST):
         raise InputError(f"a recommendation needs at least {LEAST} samples, got {samples!r}")
+    if not (isinstance(rng, int) and rng >= 0):
+        raise InputError(f"rng must be an integer >= 0, got {rng!r}")
     if len(whole) < samples:
         raise InputError(f"{what} must have at least {samples} samples, got {len(whole)}")
     order, known = np.arange(len(whole)), {}

@@ -51,6 +51,8 @@ class Verification:
 
     def text(self) -> str:
         """For people, failures too."""
+        from ..nn.sweep_table import with_spread
+
         recommended = self.recommendation
         lines = [
             f"Recommended beforehand: {recommended.choice} ({recommended.reason}).",
@@ -73,7 +75,7 @@ class Verification:
         for row in self.sweep.summary():
             name = row["layers"]
             said = str(expected[name]) if name in expected else ""
-            got = f"{row['error']:.4f} +- {row['error_over_seeds']:.4f}"
+            got = with_spread(row, "error")
             lines.append(f"{name:14}{said:>26}{got:>22}")
         return "\n".join(lines)
 

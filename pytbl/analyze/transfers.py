@@ -23,6 +23,7 @@ _ORDERED = 4
 
 def transfers(subject: Subject) -> Section:
     """The table of a sweep, and whether shallow layers or deep ones are better."""
+    from ..nn.sweep_table import with_spread
     from ..plots.transfer import correlation_per_layer
 
     if subject.sweep is None:
@@ -32,8 +33,8 @@ def transfers(subject: Subject) -> Section:
         {
             "re-trained": row["layers"],
             "seeds": row["seeds"],
-            "correlation": f"{row['correlation']:.4f} +- {row['correlation_over_seeds']:.4f}",
-            "error": f"{row['error']:.4f} +- {row['error_over_seeds']:.4f}",
+            "correlation": with_spread(row, "correlation"),
+            "error": with_spread(row, "error"),
             "over samples": f"{row['correlation_spread']:.3f}",
             "gap closed": _closed(subject.sweep, row["correlation"]),
         }
