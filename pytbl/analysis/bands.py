@@ -245,6 +245,8 @@ def _powers(flow: Fields) -> tuple[Array, Array]:
 
 def _bands(k: Array, edges: Sequence[float] | None) -> list[tuple[float, float, Array]]:
     """Ends and shells of the bands."""
+    if len(k) < 2:
+        raise InputError(f"bands need at least 2 complete shells of wavenumbers, got {len(k)}")
     spacing = float(k[1] - k[0])
     top = float(k[-1]) + spacing
     inner = [share * top for share in BANDS] if edges is None else list(map(float, edges))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..analysis.bands import VARIABLES, BandRatio, compare_flows
 from ..analysis.fields import Fields
+from ..errors import InputError
 from .sections import LeftOut, Section, listed
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def flows(subject: Subject) -> Section:
         Fields.of(flow.data, name=flow.what, at_most=_SAMPLES)
         for flow in (subject.base_data, target)
     ]
-    found = compare_flows(*pair, rng=subject.rng)
+    try:
+        found = compare_flows(*pair, rng=subject.rng)
+    except InputError as reason:  # another domain, or too few wavenumbers
+        raise LeftOut(f"spectra of the flows: {reason}") from None
     said = []
     for variable in VARIABLES:
         bands = found.differing(variable)

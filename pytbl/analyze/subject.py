@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -167,16 +166,20 @@ class Transferred:
         Raises
         ------
         InputError
-            It is no network, or not of the base's layers.
+            It is no network, not of the base's layers, or arrays only where the base is a closure.
         """
         network = Network.of(path)
         chosen = _changed(base, network)
         start = None
         if base.model is not None:
-            twin = network.known("a transfer of arrays")
-            assert base.model.setting is not None and twin.setting is not None
-            base.model.setting.check(twin.setting, base.name, network.name)
-            start = renormalised(base.model, twin)
+            if network.model is None:
+                raise InputError(
+                    f"{network.name} holds arrays only: what re-training made of the closure "
+                    f"{base.name} must be a closure, too"
+                )
+            assert base.model.setting is not None and network.model.setting is not None
+            base.model.setting.check(network.model.setting, base.name, network.name)
+            start = renormalised(base.model, network.model)
         name = str(chosen) if chosen.chosen else "nothing"
         return cls(name, chosen.layers, network, start, _history(path))
 
@@ -217,12 +220,10 @@ def _history(path: Any) -> list[dict[str, float]]:
     """The table that a transfer, or a sweep, leaves beside a network; nothing if there is none."""
     if not isinstance(path, str | Path):
         return []
+    from ..nn import history
+
     beside = Path(path).with_suffix(".csv"), Path(path).with_name("history.csv")
-    found = next((one for one in beside if one.exists()), None)
-    if found is None:
-        return []
-    rows = csv.DictReader(found.read_text().splitlines())
-    return [{name: float(value) for name, value in row.items() if value} for row in rows]
+    return next((rows for one in beside if one.is_file() and (rows := history.read(one))), [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,6 +269,8 @@ class Subject:
 
         if not (isinstance(samples, int) and samples >= 2):
             raise InputError(f"samples must be an integer >= 2, got {samples!r}")
+        if not (isinstance(rng, int) and 0 <= rng < 2**32):  # what k-means takes
+            raise InputError(f"rng must be an integer of 0 .. {2**32 - 1}, got {rng!r}")
         base = Network.of(network)
         depth = len(base.stack)
         wanted = list(layers or dict.fromkeys((min(2, depth), base.hidden)))
@@ -277,9 +280,12 @@ class Subject:
             for data, what in ((target, "the target data"), (base_data, "the base data"))
         ]
         for flow in flows:
-            if flow is not None and base.model is not None:
+            if flow is None:
+                continue
+            setting = flow.setting  # refuses what cannot be read, whatever the network
+            if base.model is not None:
                 assert base.model.setting is not None
-                base.model.setting.check(flow.setting, "the network", flow.what)
+                base.model.setting.check(setting, "the network", flow.what)
                 flow.few  # noqa: B018 - refuses too few samples before anything is computed
         found: dict[str, Transferred] = {}
         for path in transferred:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ..errors import InputError
-from ..hdf5 import replacing
+from ..hdf5 import one_line, replacing
 from ..progress import Reporter, clock
 
 Row = dict[str, float]
@@ -37,6 +37,23 @@ def write(rows: list[Row], path: Path) -> None:
         table.writerows(rows)
     with replacing(path) as partial:
         partial.write_text(text.getvalue())
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a table that `write` has written as CSV; none of a table of something else.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        if not rows or not set(COLUMNS) <= set(rows[0]):
+            return []
+        return [{name: float(row[name]) for name in COLUMNS if row[name]} for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} is not the table of a training: {one_line(error)}") from None
 
 
 class Board:
