@@ -216,6 +216,7 @@ def test_bad_input(tmp_path):
     good, field = flow(3, rng=1), flow(3, rng=1).omega
     bad = field.copy()
     bad[2, 1, 1] = np.nan
+    small = Fields(field[:, :4, :4], field[:, :4, :4], **BOX)
     for make, message in (
         (lambda: Fields(bad, field, **BOX), "omega of sample 2 is not finite"),
         (lambda: Fields(field, field[:2], **BOX), r"pi must have the shape .* got \(2, 32, 32\)"),
@@ -226,6 +227,7 @@ def test_bad_input(tmp_path):
         (lambda: compare_flows(good, 3), "the target flow must be paths .* got int"),
         (lambda: compare_flows(good, good, edges=(9, 4)), "edges must increase between 0 and 16"),
         (lambda: compare_flows(good, good, edges=(4.2, 4.8)), "no shell lies in 4.2 <= k < 4.8"),
+        (lambda: compare_flows(small, small), "at least 2 complete shells of wavenumbers, got 1"),
         (lambda: compare_flows(good, good, level=1.0), "level must be in 0 < level < 1, got 1.0"),
         (lambda: compare_flows(good, good, resamples=5), "resamples must be an integer >= 100"),
         (

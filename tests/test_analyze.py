@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shutil
+from pathlib import Path
 
 import networks
 import numpy as np
@@ -212,12 +214,19 @@ def test_a_network_that_is_no_stack_is_analysed_as_far_as_it_goes(folder, tmp_pa
         ({"target": "target.h5", "samples": 400}, "must have at least 400 samples, got 11"),
         ({"samples": 1}, "samples must be an integer >= 2, got 1"),
         ({"transferred": ["other.npz"]}, "is no transfer of"),
+        ({"transferred": ["same.npz"]}, "same.npz holds arrays only: what re-training made of"),
+        ({"transferred": ["odd.closure"]}, "odd.csv is not the table of a training"),
         ({"sweep": "base.h5"}, "is not the table of a sweep"),
+        ({"rng": -1}, "rng must be an integer of 0 .. 4294967295, got -1"),
     ],
 )
 def test_bad_input_is_a_line(folder, monkeypatch, options, message):
     monkeypatch.chdir(folder)
     np.savez("other.npz", w=np.ones((2, 2, 3, 3)))
+    layers = Stack.of("base.closure").layers
+    np.savez("same.npz", **{f"weight{i}": layer.weight for i, layer in enumerate(layers)})
+    shutil.copy("base.closure", "odd.closure")
+    Path("odd.csv").write_text(f"{','.join(history.COLUMNS)}\n1{',one' * 6}\n")
     with pytest.raises(InputError) as error:
         run(folder, **options)
     assert message in str(error.value)
@@ -232,6 +241,22 @@ def test_not_a_network(folder, tmp_path):
         analyze(folder / "base.h5")
 
 
+def test_data_are_read_whatever_the_network(tmp_path):
+    np.savez(tmp_path / "other.npz", w=np.ones((2, 2, 3, 3)))
+    with pytest.raises(InputError, match=r"no\.h5"):
+        analyze(tmp_path / "other.npz", target=tmp_path / "no.h5")
+
+
+def test_a_table_of_something_else_is_no_history(folder, tmp_path):
+    shutil.copy(folder / "2" / "best.closure", tmp_path)
+    (tmp_path / "best.csv").write_text("layers,error\ntwo,0.1\n")
+    found = run(folder, transferred=[tmp_path / "best.closure"])
+    assert any(line.startswith("training losses: no table") for line in found.left_out)
+    shutil.copy(folder / "2" / "history.csv", tmp_path)
+    found = run(folder, transferred=[tmp_path / "best.closure"])
+    assert len(found["Training losses"].tables["losses"]) == QUICK["epochs"]
+
+
 def test_the_command(folder, tmp_path):
     done = pytbl(
         *("analyze", folder / "base.closure", "--target", folder / "target.h5"),
@@ -244,6 +269,9 @@ def test_the_command(folder, tmp_path):
     assert (tmp_path / "out" / "report.md").exists()
     told = {row["layers"] for row in rows(tmp_path / "out" / "hessian.csv")}
     assert told == {"2+3"}
+    file = folder / "target.h5"
+    done = pytbl("analyze", folder / "base.closure", "--layers", "5", "--out", file)
+    assert done.stderr == f"pytbl: {file} cannot be written: it is no folder\n"
     done = pytbl("analyze", folder / "base.closure", "--layers", "5")
     assert done.returncode == 2
     assert done.stderr.startswith("pytbl: there is no layer '5': expected 1 .. 4")

@@ -24,13 +24,13 @@ def flows(subject: Subject) -> Section:
     target = subject.on_target("spectra of the flows")
     if subject.base_data is None:
         raise LeftOut("spectra of the flows: no base data were given to compare the target with")
-    pair = [
-        Fields.of(flow.data, name=flow.what, at_most=_SAMPLES)
-        for flow in (subject.base_data, target)
-    ]
     try:
+        pair = [
+            Fields.of(flow.data, name=flow.what, at_most=_SAMPLES)
+            for flow in (subject.base_data, target)
+        ]
         found = compare_flows(*pair, rng=subject.rng)
-    except InputError as reason:  # another domain, or too few wavenumbers
+    except InputError as reason:  # no times, another domain, or too few wavenumbers
         raise LeftOut(f"spectra of the flows: {reason}") from None
     said = []
     for variable in VARIABLES:

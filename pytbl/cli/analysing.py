@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import InputError
 from .launching import say
 from .options import Picture
 from .transferring import one_rank
@@ -47,6 +48,8 @@ def analyze(
     from ..analyze import analyze as run
 
     one_rank("an analysis")
+    if out.exists() and not out.is_dir():  # before minutes are spent
+        raise InputError(f"{out} cannot be written: it is no folder")
     result = run(
         network,
         target=target or None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from .style import COLOURS, GREY, new_figure, open_corner
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _LEVELS = 17
+_FOUND, _PATH, *_ = COLOURS
 
 
 def surfaces(
@@ -54,8 +56,6 @@ def surfaces(
     ----------
     Subel, Guan, Chattopadhyay & Hassanzadeh, PNAS Nexus 2 (2023), Fig. 5.
     """
-    from matplotlib.figure import Figure
-
     if not panels:
         raise InputError("there is no surface to draw")
     paths = {} if paths is None else paths
@@ -64,7 +64,7 @@ def surfaces(
             raise InputError(f"the path {title!r} has no surface: expected {', '.join(panels)}")
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(1.2 + 2.7 * columns, 0.4 + 2.8 * rows), layout="constrained")
+    figure = new_figure(1.2 + 2.7 * columns, 0.4 + 2.8 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     norm, levels = _common(np.stack([np.asarray(panel) for panel in panels.values()]))
     reach = float(coordinates[-1])
@@ -75,8 +75,8 @@ def surfaces(
         axes.contour(coordinates, coordinates, error, colors="white", linewidths=0.4, **look)
         if title in paths:
             x, y = np.asarray(paths[title]).T
-            axes.plot(x, y, color="#D55E00", lw=1.8)
-            axes.plot(x[-1], y[-1], "s", color="#D55E00", ms=5)
+            axes.plot(x, y, color=_PATH, lw=1.8)
+            axes.plot(x[-1], y[-1], "s", color=_PATH, ms=5)
         axes.plot(0, 0, "+", color="white", ms=11, mew=3)
         axes.plot(0, 0, "+", color="black", ms=9, mew=1.3)
         axes.set(title=title, aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
@@ -107,20 +107,18 @@ def eigenvalues(layers: Mapping[str, Eigenpairs]) -> Figure:
     InputError
         There is no layer.
     """
-    from matplotlib.figure import Figure
-
     if not layers:
         raise InputError("there is no layer to draw")
-    figure = Figure(figsize=(2.5 + 1.0 * len(layers), 4.0), layout="constrained")
+    figure = new_figure(2.5 + 1.0 * len(layers), 4.0)
     axes = figure.subplots()
     names = [
         name if found.converged else f"{name}\n(not converged)" for name, found in layers.items()
     ]
     largest = max(float(np.abs(found.ritz).max()) for found in layers.values())
     for x, found in enumerate(layers.values()):
-        axes.plot(np.full(len(found.ritz), x), found.ritz, "_", color="#8a8a8a", ms=14)
+        axes.plot(np.full(len(found.ritz), x), found.ritz, "_", color=GREY, ms=14)
         axes.errorbar(
-            np.full(len(found.values), x), found.values, found.residuals, fmt="o", color="#0072B2",
+            np.full(len(found.values), x), found.values, found.residuals, fmt="o", color=_FOUND,
             capsize=4, ms=5,
         )  # fmt: skip
         axes.annotate(
@@ -140,7 +138,7 @@ def eigenvalues(layers: Mapping[str, Eigenpairs]) -> Figure:
         xlabel="layers",
         ylabel=r"eigenvalues of the error's Hessian  [1/parameter$^2$]",
     )
-    axes.spines[["top", "right"]].set_visible(False)
+    open_corner(axes)
     return figure
 
 
