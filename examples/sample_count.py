@@ -16,31 +16,16 @@ from typing import Annotated
 import numpy as np
 import typer
 
-import pytbl
-from pytbl import cli, metrics
-from pytbl.closures import evaluate
-from pytbl.nn import CNNClosure, PeriodicCNN, train
+from pytbl import cli
+from pytbl.nn import PeriodicCNN, train
+from pytbl.nn.data import Samples as TestSamples
+from pytbl.nn.score import score
 from pytbl.samples import Samples
 
 BATCH = 8
-
-
-def scores(model: PeriodicCNN, test: Samples, count: int = 60) -> list[tuple[float, float]]:
-    """Mean and spread of c, c on diffusion and c on backscatter, over samples of the test."""
-    grid = pytbl.Grid(test.nx, test.ny, lx=test.lx, ly=test.ly, dealias="3/2")
-    closure = CNNClosure(model)
-    records = np.linspace(0, len(test) - 1, count).astype(int)
-    omega, truth = (test.read(name, records).astype(float) for name in ("omega", "pi"))
-    predicted = np.array(
-        [grid.to_physical(evaluate(closure, grid, grid.to_spectral(field))) for field in omega]
-    )
-    box = {"lx": test.lx, "ly": test.ly}
-    values = [
-        metrics.correlation(predicted, truth),
-        metrics.correlation_forward(predicted, truth, omega, **box),
-        metrics.correlation_backscatter(predicted, truth, omega, **box),
-    ]
-    return [(float(value.mean()), float(value.std())) for value in values]
+#: Samples of the test.
+TESTED = 60
+SHOWN = "correlation", "correlation_forward", "correlation_backscatter"
 
 
 def main(
@@ -51,7 +36,9 @@ def main(
     seed: Annotated[int, typer.Option(help="Of weights, order and draw.")] = 0,
 ) -> None:
     """Train on ever more samples."""
-    whole, exact = Samples(parts / "train.h5"), Samples(test)
+    whole, every = Samples(parts / "train.h5"), Samples(test)
+    tested = every[np.linspace(0, len(every) - 1, TESTED).astype(int)]
+    exact = TestSamples(tested, "the test", memory_limit=1 << 30)
     print(f"{'samples':>8} {'c':>16} {'c, diffusion':>16} {'c, backscatter':>16}")
     for count in counts or [30, 120, 480, len(whole)]:
         drawn = np.random.default_rng(seed).choice(
@@ -70,7 +57,8 @@ def main(
             augment=("rotations", "reflections"),
             rng=seed,
         )
-        shown = "".join(f"  {mean:6.3f} +- {spread:.3f}" for mean, spread in scores(model, exact))
+        found = score(model, exact)
+        shown = "".join(f"  {found[of]:6.3f} +- {found[f'{of}_spread']:.3f}" for of in SHOWN)
         print(f"{len(drawn):8}{shown}", flush=True)
 
 

@@ -25,6 +25,7 @@ import typer
 
 from pytbl import analysis, cli
 from pytbl.plots import recommendation, transfer
+from pytbl.plots.style import save_figure
 from pytbl.study import Study
 
 FILE = Path(__file__).parent / "cases" / "transfer" / "study.toml"
@@ -55,7 +56,7 @@ def main(
                 "layers": transfer.correlation_per_layer(result.sweep),
             }
             for kind, figure in figures.items():
-                figure.savefig(folder / f"{kind}.png", dpi=150)
+                save_figure(folder / f"{kind}.png", figure)
     if len(found) > 1:
         text = analysis.choose_combination(found).text()
         (out / "combination.txt").write_text(text + "\n")

@@ -106,6 +106,10 @@ class Modes:
         sums = [np.bincount(self._shell, values, len(self.k)) for values in flat]
         return np.array(sums).reshape(*density.shape[:-2], len(self.k))
 
+    def power(self, field: Array) -> Array:
+        """Mean square of fields, by shells: (..., ny, nx) to (..., shells)."""
+        return self.shell_sums(np.square(np.abs(self.to_spectral(field))))
+
 
 def gradient(field: ArrayLike, *, lx: float, ly: float) -> tuple[Array, Array]:
     """Derivatives along x and y.

@@ -25,6 +25,7 @@ FLOORS = [
         "dataset",
         "dataset_file",
         "stored",
+        "text_files",
         "toml_file",
         "samples",
         "matlab",

@@ -243,13 +243,19 @@ def _powers(flow: Fields) -> tuple[Array, Array]:
     return modes.k[inside], np.array(powers)
 
 
+def band_edges(k: Array) -> tuple[float, ...]:
+    """The wavenumbers between large, middle and small scales, of shells complete up to the last."""
+    spacing = k[1] - k[0] if len(k) > 1 else k[-1]
+    return tuple(share * float(k[-1] + spacing) for share in BANDS)
+
+
 def _bands(k: Array, edges: Sequence[float] | None) -> list[tuple[float, float, Array]]:
     """Ends and shells of the bands."""
     if len(k) < 2:
         raise InputError(f"bands need at least 2 complete shells of wavenumbers, got {len(k)}")
     spacing = float(k[1] - k[0])
     top = float(k[-1]) + spacing
-    inner = [share * top for share in BANDS] if edges is None else list(map(float, edges))
+    inner = list(band_edges(k) if edges is None else map(float, edges))
     whole = [0.0, *inner, top]
     if not all(math.isfinite(edge) for edge in whole) or whole != sorted(set(whole)):
         raise InputError(f"edges must increase between 0 and {top:g}, got {list(inner)}")

@@ -18,7 +18,7 @@ from .bands import compare_flows
 from .decision import decide
 from .evidence import EVIDENCE, evidence
 from .recommendation import UNTRAINED, Candidate, Recommendation
-from .trial import Draws, Trial, load, spread
+from .trial import Draws, Trial, spread
 from .verdict import combined
 
 if TYPE_CHECKING:
@@ -106,8 +106,10 @@ def recommend(
     whole is not in them. What several layers gain together is underestimated: their changes
     multiply, and one linearised step knows only their sum.
     """
+    from ..nn.transfer import base_network
+
     start = time.perf_counter()
-    model = load(base)
+    model = base_network(base)
     assert model.setting is not None
     names = _candidates(candidates, model.config["depth"])
     columns = columns or {}

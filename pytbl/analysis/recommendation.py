@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -263,21 +261,15 @@ class Recommendation:
         InputError
             They cannot be written.
         """
-        from ..hdf5 import replacing
+        from ..text_files import write_csv, write_json, write_text
 
         folder = Path(folder)
-        table = self.table
         paths = [folder / f"recommendation.{kind}" for kind in ("json", "csv", "txt")]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with replacing(paths[0]) as partial:
-                partial.write_text(json.dumps(_plain(self), indent=1, allow_nan=False) + "\n")
-            with replacing(paths[1]) as partial, partial.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(dict.fromkeys(k for row in table for k in row)))
-                writer.writeheader()
-                writer.writerows(table)
-            with replacing(paths[2]) as partial:
-                partial.write_text(self.text() + "\n")
+            write_json(paths[0], self)
+            write_csv(paths[1], self.table)
+            write_text(paths[2], self.text() + "\n")
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror}") from None
         return paths
@@ -287,18 +279,3 @@ def _layers(name: str) -> str:
     if name.isdecimal():
         return f"layer {name}"
     return {"all": "all layers", "all:bias": "the biases of all layers"}.get(name, f"layers {name}")
-
-
-def _plain(values: Any) -> Any:
-    """For JSON: names with everything, and null where it has no number."""
-    if is_dataclass(values):
-        values = {one.name: getattr(values, one.name) for one in fields(values)}
-    if hasattr(values, "_asdict"):
-        values = values._asdict()
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    if isinstance(values, dict):
-        return {key: _plain(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values

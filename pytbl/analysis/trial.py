@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..periodic import Modes
+from .bands import band_edges
 from .fields import Fields
-from .kernels import BANDS
 from .recommendation import Curve, Interval
 
 if TYPE_CHECKING:
@@ -32,21 +30,8 @@ PARTS = (0.25, 0.5, 1.0)
 #: Of the sweep that the cost is compared with.
 EPOCHS, SAMPLES, SEEDS = 50, 100, 3
 _DRAWS = 2000
-
-
-def load(base: Any) -> PeriodicCNN:
-    """A copy of the base network; an `InputError` if it is none, or was not trained."""
-    from .. import nn
-
-    if isinstance(base, str | Path):
-        return nn.load_model(base)
-    if not isinstance(base, nn.PeriodicCNN):
-        raise InputError(
-            f"the base must be a closure's file or a network, got {type(base).__name__}"
-        )
-    if base.setting is None:
-        raise InputError("the base network was not trained: it has no grid, filter and sign")
-    return copy.deepcopy(base)
+#: Which of the untrained networks the re-trained begin with, by their normalisation.
+_BEGINS = {"target": "statistics", "base": "nothing"}
 
 
 def spread(data: Any, what: str, *, samples: int, rng: int) -> tuple[Samples, Fields]:
@@ -81,12 +66,10 @@ def spread(data: Any, what: str, *, samples: int, rng: int) -> tuple[Samples, Fi
     generator = np.random.default_rng(rng)
     pieces = np.array_split(order, samples)
     indices = np.array([generator.choice(piece) for piece in pieces])
-    of = torch_data.Setting.of(whole.attributes)
-    omega, pi = (whole.read(name, indices) for name in ("omega", "pi"))
-    held = torch_data.Arrays(omega, pi, of)
-    few = torch_data.Samples(held, what, memory_limit=2 * (omega.nbytes + pi.nbytes))
+    few = torch_data.Samples.few(whole, indices, what)
+    omega, pi = (few.source.read(name, np.arange(samples)) for name in ("omega", "pi"))
     when = {name: values[indices] for name, values in known.items()}
-    return few, Fields(omega, pi, of.lx, of.ly, name=what, **when)
+    return few, Fields(omega, pi, few.setting.lx, few.setting.ly, name=what, **when)
 
 
 class Scales:
@@ -100,13 +83,12 @@ class Scales:
 
     def __init__(self, shape: tuple[int, ...], *, lx: float, ly: float) -> None:
         self._modes = Modes(shape, lx, ly)
-        largest = self._modes.k[1] * self._modes.complete_shells
-        self.edges = tuple(share * largest for share in BANDS)
+        self.edges = band_edges(self._modes.k[: self._modes.complete_shells])
         self._band = np.searchsorted(self.edges, self._modes.k, side="right")
 
     def spectra(self, field: Array) -> Array:
         """Shell sums of the power of fields, shape (samples, shells)."""
-        return self._modes.shell_sums(np.square(np.abs(self._modes.to_spectral(field))))
+        return self._modes.power(field)
 
     def sums(self, spectra: Array) -> Array:
         """Of spectra, shape (samples, shells): shape (samples, 3)."""
@@ -176,15 +158,20 @@ class Trial:
         iterations: int,
         memory_limit: int,
     ) -> None:
-        if normalisation not in ("base", "target"):
-            raise InputError(f"normalisation must be 'target' or 'base', got {normalisation!r}")
+        from ..nn.transfer import rescaled
+
+        if normalisation not in _BEGINS:
+            expected = " or ".join(map(repr, _BEGINS))
+            raise InputError(f"normalisation must be {expected}, got {normalisation!r}")
+        self._begin = _BEGINS[normalisation]
         self.model, self.few = model, few
         self._iterations, self._memory_limit = iterations, memory_limit
         self._results: dict[tuple[str, float], LinearisedTransfer] = {}
-        self.adapted = copy.deepcopy(model)
-        self._statistics = few.statistics(model)
-        if normalisation == "target":
-            self.adapted.fit(self._statistics)
+        statistics = few.statistics(model)
+        self._untrained = {"nothing": model} | {
+            kind: rescaled(model, statistics, kind) for kind in ("scale", "statistics")
+        }
+        self.adapted = self._untrained[self._begin]
         setting = few.setting
         self.scales = Scales((setting.ny, setting.nx), lx=setting.lx, ly=setting.ly)
         omega, pi = few.batch(np.arange(len(few)))
@@ -199,19 +186,15 @@ class Trial:
 
     def untrained(self) -> dict[str, tuple[Array, Array]]:
         """Errors and spectra of "nothing", "scale", "statistics" and "gain"."""
-        from ..nn.score import predict
+        from ..nn.score import best_gain, predict
 
-        scaled, fitted = copy.deepcopy(self.model), copy.deepcopy(self.model)
-        fitted.fit(self._statistics)
-        scaled.output_scale.copy_(fitted.output_scale)
-        models = {"nothing": self.model, "scale": scaled, "statistics": fitted}
-        predicted = {name: predict(one, self.few)[2] for name, one in models.items()}
-        adapted = predict(self.adapted, self.few)[2]
-        self.evaluations += 4 * len(self.few)
+        predicted = {name: predict(one, self.few)[2] for name, one in self._untrained.items()}
+        self.evaluations += len(self._untrained) * len(self.few)
+        adapted = predicted[self._begin]
         gained = np.empty_like(adapted)
         for held in np.array_split(np.arange(len(self.few)), FOLDS):
-            p, t = (np.delete(fields, held, axis=0) for fields in (adapted, self.pi))
-            gained[held] = adapted[held] * ((p * t).sum() / max(np.square(p).sum(), 1e-300))
+            gain = best_gain(*(np.delete(fields, held, axis=0) for fields in (adapted, self.pi)))
+            gained[held] = gain * adapted[held]
         return {name: self._measured(one) for name, one in (predicted | {"gain": gained}).items()}
 
     def trained(self, layers: str) -> tuple[Array, Array]:

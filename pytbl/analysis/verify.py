@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..hdf5 import replacing
+from ..text_files import write_csv, write_text
 from .recommend import LINEARISED, every_score, recommend
 from .recommendation import UNTRAINED
-from .trial import load
-from .verdict import Pair, Verdict, combined, compare_scores, verdict
+from .verdict import LEAST, Pair, Verdict, combined, compare_scores, verdict
 
 if TYPE_CHECKING:
     from ..nn.sweep_table import Row, Sweep
@@ -83,13 +80,8 @@ class Verification:
         """Write verdict.txt and verdict.csv beside the recommendation and the sweep's tables."""
         folder = Path(folder)
         paths = [*self.recommendation.save(folder), folder / "verdict.txt", folder / "verdict.csv"]
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(self.verdicts[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.verdicts)
-        for path, text in zip(paths[-2:], (self.text() + "\n", table.getvalue()), strict=True):
-            with replacing(path) as partial:
-                partial.write_text(text)
+        write_text(paths[-2], self.text() + "\n")
+        write_csv(paths[-1], self.verdicts)
         return paths
 
 
@@ -133,12 +125,16 @@ def verify(
     InputError
         As `recommend` and `pytbl.nn.sweep`; or the sets have less than 3 single layers.
     """
+    from ..nn import artifact
     from ..nn.sweep import expand, sweep
 
     sets = tuple(sets)
-    singles = [name for name in expand(sets, load(base).config["depth"]) if name.isdecimal()]
-    if len(singles) < 3:
-        raise InputError(f"a verdict needs at least 3 single layers in the sets, got {singles}")
+    depth = artifact.describe(base)["model"]["depth"]
+    singles = [name for name in expand(sets, depth) if name.isdecimal()]
+    if len(singles) < LEAST:
+        raise InputError(
+            f"a verdict needs at least {LEAST} single layers in the sets, got {singles}"
+        )
     recommended = recommend(
         base,
         target,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.activations import LayerSpectra, activation_spectra
+from ..analysis.bands import band_edges
 from ..analysis.departures import LinearShare, departure, linear_shares
 from ..analysis.identities import check_identities
-from ..analysis.kernels import BANDS
 from .sections import LeftOut, Row, Section, table
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def _compare(spectra: Spectra, one: str, other: str) -> list[Row]:
     for a, b in zip(spectra[one], spectra[other], strict=True):
         with np.errstate(divide="ignore", invalid="ignore"):
             change = np.log10(b.mean()) - np.log10(a.mean())
-        top = float(a.k[-1] + a.k[1] - a.k[0]) if len(a.k) > 1 else float(2 * a.k[-1])
-        edges = [0.0, *(share * top for share in BANDS), math.inf]
+        edges = [0.0, *band_edges(a.k), math.inf]
         inside = [(low <= a.k) & (a.k < high) for low, high in pairwise(edges)]
         ratios = [float(10 ** change[i].mean()) if i.any() else math.nan for i in inside]
         rows.append(

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import InputError
-from ..hdf5 import one_line, replacing
+from ..hdf5 import one_line
+from ..plots.style import save_figure
+from ..text_files import write_csv, write_json, write_text
 
 if TYPE_CHECKING:
-    from .sections import Row, Section
-
-_DPI = 150
+    from .sections import Section
 
 
 @dataclass(frozen=True)
@@ -88,30 +83,25 @@ class Analysis:
         """
         folder, written = Path(folder), []
 
-        def write(name: str, how: Callable[[Path], Any]) -> None:
-            with replacing(folder / name) as partial:
-                how(partial)
+        def write(name: str, how: Callable[..., None], what: Any) -> None:
+            how(folder / name, what)
             written.append(folder / name)
 
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write("report.md", lambda path: path.write_text(self.text(pictures=picture)))
-            write("analysis.json", lambda path: path.write_text(self._json()))
+            write("report.md", write_text, self.text(pictures=picture))
+            write("analysis.json", write_json, self._values())
             for one in self.sections:
                 for name, rows in one.tables.items():
-                    write(f"{name}.csv", lambda path, rows=rows: _csv(path, rows))  # type: ignore[misc]
+                    write(f"{name}.csv", write_csv, rows)
                 for name, draw in one.figures.items() if picture else ():
-                    figure = draw()
-                    write(
-                        f"{name}.png",
-                        lambda path, f=figure: f.savefig(path, dpi=_DPI, format="png"),  # type: ignore[misc]
-                    )
+                    write(f"{name}.png", save_figure, draw())
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {one_line(error)}") from None
         return written
 
-    def _json(self) -> str:
-        values = {
+    def _values(self) -> dict[str, Any]:
+        return {
             "title": self.title,
             "subject": self.subject,
             "sections": [
@@ -121,23 +111,3 @@ class Analysis:
             "left_out": self._reasons(),
             "seconds": self.seconds,
         }
-        return json.dumps(_plain(values), indent=1, allow_nan=False) + "\n"
-
-
-def _csv(path: Path, rows: list[Row]) -> None:
-    with path.open("w", newline="") as file:
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _plain(values: Any) -> Any:
-    """For JSON: null where it has no number."""
-    if isinstance(values, np.generic):
-        values = values.item()
-    if isinstance(values, dict):
-        return {key: _plain(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values

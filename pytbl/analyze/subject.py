@@ -126,9 +126,7 @@ class Flow:
                 f"{self.what} must have at least {self.count} samples, got {len(whole)}"
             )
         chosen = np.linspace(0, len(whole) - 1, self.count).round().astype(int)
-        fields = [whole.read(name, chosen) for name in ("omega", "pi")]
-        held = torch_data.Arrays(fields[0], fields[1], self.setting)
-        return torch_data.Samples(held, self.what, memory_limit=4 * fields[0].nbytes)
+        return torch_data.Samples.few(whole, chosen, self.what)
 
     @property
     def omega(self) -> Array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +22,9 @@ from .transferring import (
     one_rank,
     say_row,
 )
+
+if TYPE_CHECKING:
+    from ..analysis import Recommendation
 
 Few = Annotated[int, typer.Option("--samples", help="Target samples that are looked at.")]
 BaseData = Annotated[
@@ -60,13 +64,7 @@ def recommend(
     )
     typer.echo(result.text())
     if out is not None:
-        paths = result.save(out)
-        if picture:
-            from ..plots.recommendation import recommendation as draw
-
-            paths.append(out / "recommendation.png")
-            draw(result).savefig(paths[-1], dpi=150)
-        say("wrote " + ", ".join(map(str, paths)))
+        _say_written(result.save(out) + (_draw(out, result) if picture else []))
 
 
 def verify_recommendation(
@@ -125,8 +123,20 @@ def verify_recommendation(
     typer.echo(result.text())
     paths = result.save(out)
     if picture:
-        from ..plots.recommendation import recommendation as plot
+        paths += _draw(out, result.recommendation, actual=result.sweep.each())
+    _say_written(paths)
 
-        paths.append(out / "recommendation.png")
-        plot(result.recommendation, actual=result.sweep.each()).savefig(paths[-1], dpi=150)
+
+def _draw(
+    out: Path, result: Recommendation, *, actual: Mapping[str, list[float]] | None = None
+) -> list[Path]:
+    from ..plots.recommendation import recommendation as plot
+    from ..plots.style import save_figure
+
+    path = out / "recommendation.png"
+    save_figure(path, plot(result, actual=actual))
+    return [path]
+
+
+def _say_written(paths: list[Path]) -> None:
     say("wrote " + ", ".join(map(str, paths)))

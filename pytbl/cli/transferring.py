@@ -56,19 +56,17 @@ def transfer(
     overwrite: Overwrite = False,
 ) -> None:
     """Re-train layers of a network on a little data of another flow."""
-    from ..nn.artifact import describe
+    from ..nn import artifact
     from ..nn.data import Samples
     from ..nn.history import Monitor
     from ..nn.score import score
-    from ..nn.setting import Setting
     from ..nn.transfer import transfer as run
 
     one_rank("a transfer")
     # before the training, which a wrong name should not cost
     judge = Samples(test, "the test data", memory_limit=2 << 30) if test else None
     if judge is not None:
-        setting = Setting.of(describe(base)["setting"])
-        setting.check(judge.setting, "the base network", judge.what)
+        artifact.setting_of(base).check(judge.setting, "the base network", judge.what)
     with Monitor() as progress:
         result = run(
             base,

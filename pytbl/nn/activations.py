@@ -81,9 +81,8 @@ def _run(model: PeriodicCNN, fields: Array, batch: int) -> Iterator[Activation]:
 
 @torch.no_grad()
 def _enter(model: PeriodicCNN, fields: Array) -> torch.Tensor:
-    mean = model.input_mean
-    omega = torch.from_numpy(np.ascontiguousarray(fields)).to(mean.device, mean.dtype)
-    return model.normalise(model.channels(omega))
+    omega = torch.from_numpy(np.ascontiguousarray(fields))
+    return model.enter(omega.to(model.input_mean.device))
 
 
 def _checked(model: PeriodicCNN, omega: ArrayLike) -> Array:

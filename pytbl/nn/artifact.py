@@ -216,6 +216,11 @@ def describe(path: str | Path) -> dict[str, Any]:
     return json.loads(read(path)[_DESCRIPTION])
 
 
+def setting_of(path: str | Path) -> Setting:
+    """The grid, filter and sign that an artefact is for; errors as `read`."""
+    return Setting.of(describe(path)["setting"])
+
+
 def text(path: str | Path) -> str:
     """The description for people, a line per value; errors as `read`."""
     return "\n".join(_lines("", describe(path)))

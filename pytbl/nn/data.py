@@ -132,6 +132,13 @@ class Samples:
             everything = np.arange(len(self))
             self._held = [tensor.to(self.device) for tensor in self._read(everything)]
 
+    @classmethod
+    def few(cls, whole: Source, indices: Array, what: str) -> Samples:
+        """Some samples of a source, in memory in the precision that they have there."""
+        fields = [whole.read(name, indices) for name in _NAMES]
+        held = Arrays(fields[0], fields[1], Setting.of(whole.attributes))
+        return cls(held, what, memory_limit=4 * max(field.nbytes for field in fields))
+
     def __len__(self) -> int:
         return len(self.source)
 
@@ -148,6 +155,17 @@ class Samples:
                 raise InputError(f"{self.what}: {name} of sample {number} is not finite")
             pair.append(fields[back].to(self.dtype))
         return pair
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Those of the source; with `read`, samples are a source themselves."""
+        return self.source.attributes
+
+    def read(self, name: str, indices: Any) -> Array:
+        """Fields of a name, from memory if they are held there."""
+        if self._held is None:
+            return self.source.read(name, indices)
+        return self._held[_NAMES.index(name)][np.asarray(indices)].cpu().numpy()
 
     def batch(self, indices: Array) -> list[Tensor]:
         """The fields (omega, pi) of some samples, each of shape (len(indices), ny, nx)."""

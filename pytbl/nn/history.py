@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 import time
 from pathlib import Path
 
 from ..errors import InputError
-from ..hdf5 import one_line, replacing
+from ..hdf5 import one_line
 from ..progress import Reporter, clock
+from ..text_files import write_csv, write_json
 
 Row = dict[str, float]
 
@@ -28,15 +27,10 @@ COLUMNS = (
 
 def write(rows: list[Row], path: Path) -> None:
     """Write the table as CSV or, by the name's ending, as JSON; the file is replaced whole."""
-    text = io.StringIO()
     if path.suffix == ".json":
-        json.dump(rows, text, indent=1)
+        write_json(path, rows)
     else:
-        table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    with replacing(path) as partial:
-        partial.write_text(text.getvalue())
+        write_csv(path, rows, columns=COLUMNS)
 
 
 def read(path: Path) -> list[Row]:

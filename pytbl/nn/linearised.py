@@ -187,8 +187,7 @@ def _sized(
 
 def _spectrum(model: PeriodicCNN, field: Array) -> Array:
     assert model.setting is not None
-    modes = Modes(field.shape, model.setting.lx, model.setting.ly)
-    return modes.shell_sums(np.square(np.abs(modes.to_spectral(field))))
+    return Modes(field.shape, model.setting.lx, model.setting.ly).power(field)
 
 
 def _descend(

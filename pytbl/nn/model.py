@@ -165,6 +165,10 @@ class PeriodicCNN(nn.Module):
             deviation = self.input_deviation.to(channels.dtype).reshape(-1, 1, 1)
         return (channels - mean) / torch.clamp(deviation, min=1e-30)
 
+    def enter(self, omega: Tensor) -> Tensor:
+        """What the first convolution sees of a vorticity, shape (batch, inputs, ny, nx)."""
+        return self.normalise(self.channels(omega.to(self.input_mean.dtype)))
+
     def convolve(self, x: Tensor, first: int = 0, stop: int = -1) -> Tensor:
         """The convolutions, of normalised inputs, shape (batch, inputs, ny, nx).
 
@@ -185,8 +189,7 @@ class PeriodicCNN(nn.Module):
 
     def predict(self, omega: Tensor) -> Tensor:
         """The scaled output of the convolutions before it is projected."""
-        omega = omega.to(self.input_mean.dtype)
-        return self.scale(self.convolve(self.normalise(self.channels(omega))))
+        return self.scale(self.convolve(self.enter(omega)))
 
     def project(self, output: Tensor) -> Tensor:
         """The SGS term of a scaled output, shape (batch, ny, nx)."""

@@ -25,7 +25,6 @@ from . import artifact, history, workers
 from .data import Samples
 from .score import score
 from .selection import Selection
-from .setting import Setting
 from .sweep_table import Row, Sweep
 from .transfer import SCRATCH, UNTRAINED, transfer
 
@@ -200,7 +199,7 @@ class _Plan:
 
     def check(self) -> None:
         """Refuse at the beginning what would be refused in the end; no field is read."""
-        setting = Setting.of(artifact.describe(self.base)["setting"])
+        setting = artifact.setting_of(self.base)
         files = []
         for part, what in ((self.data, "the target data"), (self.test, "the test data")):
             samples = Samples(part, what, memory_limit=0)
@@ -210,7 +209,7 @@ class _Plan:
         if both := files[0] & files[1]:
             raise InputError(f"{min(both)} is among the target data and the test data: name others")
         if self.reference is not None:
-            theirs = Setting.of(artifact.describe(self.reference)["setting"])
+            theirs = artifact.setting_of(self.reference)
             setting.check(theirs, "the base network", "the reference")
 
     def _describe(self) -> str:
@@ -226,16 +225,17 @@ class _Plan:
     def claim(self, folder: Path) -> None:
         """Make the folder, or check that results in it are of the same sweep."""
         path, done = folder / "sweep.json", folder / "transfers"
+        description = self._describe()
         try:
             done.mkdir(parents=True, exist_ok=True)
-            other = path.exists() and path.read_text() != self._describe()
+            other = path.exists() and path.read_text() != description
             if other and any(done.glob("*.json")):
                 raise InputError(
                     f"{path} is of another sweep: its base, data, test or options differ; name "
                     f"another folder"
                 )
             with replacing(path) as unfinished:
-                unfinished.write_text(self._describe())
+                unfinished.write_text(description)
         except OSError as error:
             raise InputError(f"{folder} cannot be used: {one_line(error)}") from None
 
@@ -280,7 +280,7 @@ def _one(plan: _Plan, task: Task) -> Row:
         assert plan.reference is not None
         row: Row = {"layers": name, "seed": seed, "samples": 0, "training_loss": np.nan}
         return row | {"seconds": 0.0} | score(artifact.load_model(plan.reference), test)
-    data = _samples(json.dumps(plan.data), "the target data").source
+    data = _samples(json.dumps(plan.data), "the target data")
     begun = time.monotonic()
     try:
         result = transfer(plan.base, data, layers=name, rng=seed, threads=1, **plan.options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..hdf5 import one_line, replacing
+from ..hdf5 import one_line
+from ..text_files import write_csv
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -114,12 +114,7 @@ class Sweep:
         """Write the rows, and their summary, as CSV."""
         paths = folder / TABLE, folder / SUMMARY
         for path, rows in zip(paths, (self.rows, self.summary()), strict=True):
-            text = io.StringIO()
-            table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
-            with replacing(path) as partial:
-                partial.write_text(text.getvalue())
+            write_csv(path, rows)
         return list(paths)
 
 

@@ -28,9 +28,7 @@ class Tail(nn.Module):
     @torch.no_grad()
     def enter(self, omega: Tensor) -> Tensor:
         """What goes into the first layer, shape (batch, channels, ny, nx)."""
-        model = self.model
-        x = model.normalise(model.channels(omega.to(model.input_mean.dtype)))
-        return model.convolve(x, 0, self.first)
+        return self.model.convolve(self.model.enter(omega), 0, self.first)
 
     def forward(self, x: Tensor) -> Tensor:
         """The SGS term, shape (batch, ny, nx) [1/time^2]."""

@@ -25,6 +25,7 @@ from .train import train
 from .training import BEST, CHECKPOINT, LAST, claim
 
 if TYPE_CHECKING:
+    from .data import Statistics
     from .history import Monitor, Row
     from .selection import Layers
 
@@ -137,9 +138,8 @@ def transfer(
         See `train`.
     """
     _spare(base, out)
-    model, name = _load(base)
-    if model.setting is None:
-        raise InputError("the base network was not trained: it has no grid, filter and sign")
+    model = base_network(base)
+    assert model.setting is not None
     words = "+".join(listed(layers))
     if words not in (*UNTRAINED, SCRATCH):
         selection = Selection.of(words, model.config["depth"])
@@ -152,13 +152,13 @@ def transfer(
     few = Samples(view, "the target data", memory_limit=memory_limit)
     model.setting.check(few.setting, "the base network", few.what)
     origin = {
-        "base": name,
+        "base": zoo.located(base).name if isinstance(base, str | Path) else repr(model),
         "layers": words,
         "normalisation": normalisation,
         "drawn": drawn.tolist(),
     }
     if words in UNTRAINED:
-        _adapt(model, few, words, normalisation)
+        model = _adapted(model, few, words, normalisation)
         if out is not None:
             again = resume and not (Path(out) / CHECKPOINT).exists()
             claim(Path(out), overwrite=overwrite or again)
@@ -196,12 +196,33 @@ def transfer(
     return Transfer(result.model.requires_grad_(True), words, drawn, result.history)
 
 
-def _load(base: str | Path | PeriodicCNN) -> tuple[PeriodicCNN, str]:
+def base_network(base: str | Path | PeriodicCNN) -> PeriodicCNN:
+    """The network of a closure's file, or a copy of one that is given.
+
+    Raises
+    ------
+    InputError
+        It is neither, or was not trained.
+    """
     if isinstance(base, str | Path):
-        return artifact.load_model(base), zoo.located(base).name
-    if isinstance(base, PeriodicCNN):
-        return copy.deepcopy(base), repr(base)
-    raise InputError(f"the base must be a closure's file or a network, got {type(base).__name__}")
+        return artifact.load_model(base)
+    if not isinstance(base, PeriodicCNN):
+        raise InputError(
+            f"the base must be a closure's file or a network, got {type(base).__name__}"
+        )
+    if base.setting is None:
+        raise InputError("the base network was not trained: it has no grid, filter and sign")
+    return copy.deepcopy(base)
+
+
+def rescaled(model: PeriodicCNN, statistics: Statistics, kind: str) -> PeriodicCNN:
+    """A copy with other samples' scale of the output, "scale", or of inputs too, "statistics"."""
+    fitted = copy.deepcopy(model)
+    fitted.fit(statistics)
+    if kind == "scale":
+        for name in ("input_mean", "input_deviation"):
+            getattr(fitted, name).copy_(getattr(model, name))
+    return fitted
 
 
 def _spare(base: Any, out: str | Path | None) -> None:
@@ -247,17 +268,15 @@ def _draw(count: int, *, fraction: float, samples: int | None, draw: str, rng: i
     return np.sort(np.random.default_rng(rng).choice(count, samples, replace=False))
 
 
-def _adapt(model: PeriodicCNN, few: Samples, kind: str, normalisation: str) -> None:
-    """Change scales only."""
+def _adapted(model: PeriodicCNN, few: Samples, kind: str, normalisation: str) -> PeriodicCNN:
+    """With other scales only."""
     if kind == "nothing":
-        return
-    statistics = few.statistics(model)
-    mean, deviation = model.input_mean.clone(), model.input_deviation.clone()
-    if not (kind == "gain" and normalisation == "base"):
-        model.fit(statistics)
-    if kind == "scale":
-        model.input_mean.copy_(mean)
-        model.input_deviation.copy_(deviation)
-    if kind == "gain":
-        _, pi, predicted = predict(model, few)
-        model.output_scale.mul_(best_gain(predicted, pi))
+        return model
+    statistics = few.statistics(model)  # refuses samples whose Pi is zero
+    if kind != "gain":
+        return rescaled(model, statistics, kind)
+    if normalisation == "target":
+        model = rescaled(model, statistics, "statistics")
+    _, pi, predicted = predict(model, few)
+    model.output_scale.mul_(best_gain(predicted, pi))
+    return model

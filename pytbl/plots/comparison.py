@@ -12,7 +12,7 @@ from .. import diagnostics
 from ..compare import PDF_LIMITS, density
 from ..errors import InputError
 from ..report import guide
-from .style import GREY, look, new_figure
+from .style import GREY, look, new_figure, save_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def draw(result: Comparison, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, make in figures.items():
             with matplotlib.rc_context(_STYLE):
-                make(result).savefig(folder / name, dpi=150)
+                save_figure(folder / name, make(result))
             paths.append(folder / name)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None

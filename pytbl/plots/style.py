@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..hdf5 import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +25,12 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Replace a file by a picture, PNG, that appears when it is whole."""
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=150, format="png")
 
 
 def look(index: int) -> dict[str, Any]:
